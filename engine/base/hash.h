@@ -1,0 +1,20 @@
+/* hash.h: SHA-256 (FIPS 180-4, libcrypto) for identity, CRC-32 (zlib) against damage. */
+#ifndef BASE_HASH_H
+#define BASE_HASH_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "cai.h"
+
+enum { HASH_HEX_LEN = 64 };
+
+/* 64 lower-case hex digits and a NUL. */
+void hash_hex(char hex[HASH_HEX_LEN + 1], const void *data, size_t len);
+enum cai_status hash_file(char hex[HASH_HEX_LEN + 1], const char *path, char *err,
+                          size_t errlen);
+uint32_t hash_crc32(const void *data, size_t len);
+/* First 64 bits of SHA-256, for deriving seeds from texts. */
+uint64_t hash_u64(const void *data, size_t len);
+
+#endif
