@@ -1,0 +1,25 @@
+#!/bin/sh
+# Slow checks: the tests under ASan and UBSan, the store under valgrind, fuzz smoke.
+cd "$(dirname "$0")/.." || exit 1
+. tests/count.sh
+jobs=$(nproc)
+san='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
+make --no-print-directory -s -j "$jobs" B=build/san OPT=-O1 EXTRA_CFLAGS="$san" LDFLAGS="$san" all tests || exit 1
+
+export CAI_TEST_LONG=1 CAI_TEST_TIMEOUT=600 LC_ALL=C.UTF-8
+for src in tests/unit_*.c; do
+    name=$(basename "$src" .c)
+    started=$(date +%s)
+    env CMOCKA_MESSAGE_OUTPUT=TAP ASAN_OPTIONS=detect_leaks=1 timeout -k 5 $CAI_TEST_TIMEOUT \
+        "build/san/tests/$name" >"build/san/tests/$name.log" 2>&1
+    count_tap "san/$name" $? "build/san/tests/$name.log" $(($(date +%s) - started))
+done
+for src in tests/fuzz_*.c; do
+    name=$(basename "$src" .c)
+    started=$(date +%s)
+    timeout -k 5 60 "build/san/tests/$name" --seconds 10 >"build/san/tests/$name.log" 2>&1
+    status=$?
+    [ $status = 0 ] && echo "ok $name" >>"build/san/tests/$name.log"
+    count_lines "$name" $status "build/san/tests/$name.log" $(($(date +%s) - started))
+done
+count_total build/san
