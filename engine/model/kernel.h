@@ -72,13 +72,14 @@ void acts_free(struct acts *a);
 struct kernel {
     const char *name; /* "scalar", "avx2", "avx512" */
 
-    /* Fills q, scale, sum16 of rows [m0, m1) from x. Round to nearest even; a block of
-     * zeros has scale 0. NaN or Inf in x: defined (codes 0, scale NaN poisons the row).
-     */
-    void (*quantize)(struct acts *a, size_t m0, size_t m1);
+    /* Fills q, scale, sum16 of rows [m0, m1) and columns [k0, k1) (multiples of 32) from
+     * x. Round to nearest even; a block of zeros has scale 0. NaN or Inf in x: defined
+     * (codes 0, scale NaN poisons the row). */
+    void (*quantize)(struct acts *a, size_t m0, size_t m1, size_t k0, size_t k1);
 
-    /* y[m * ldy + n] for all m in [0, a->m) and the outputs of row groups [g0, g1);
-     * overwrites; writes only n < w->n. MATRIX_F32 reads a->x, the others a->q. */
+    /* The outputs n of row groups [g0, g1), n < w->n, for all m in [0, a->m):
+     * y[m * ldy + n - 16 * g0], so y points at the first of them. Overwrites.
+     * MATRIX_F32 reads a->x, the others a->q. */
     void (*matmul)(const struct matrix *w, const struct acts *a, float *y, size_t ldy,
                    size_t g0, size_t g1);
 
@@ -92,15 +93,16 @@ struct kernel {
     /* dst[i] = silu(gate[i]) * up[i] */
     void (*silu_mul)(float *dst, const float *gate, const float *up, size_t n);
 
-    /* 16 attention scores: s[j] = scale * sum_d q[d] * k_tile[d * 16 + j]. d in order. */
-    void (*attn_scores)(float *s, const float *q, const float *k_tile, size_t head_dim,
-                        float scale);
+    /* 16 attention scores of each of nq queries (GQA heads x query rows):
+     * s[i * lds + j] = scale * sum_d q[i * ldq + d] * k_tile[d * 16 + j]. d in order. */
+    void (*attn_scores)(float *s, size_t lds, const float *q, size_t ldq, size_t nq,
+                        const float *k_tile, size_t head_dim, float scale);
     /* Softmax over s[0..n) in place (max, exp, 16-lane sum, divide). n >= 1. */
     void (*softmax)(float *s, size_t n);
-    /* out[d] = sum_j p[j] * v[j * ldv + d] over j = 0..n-1 in order, continuing from out
-     * (the caller zeroes it). head_dim is a multiple of 16. */
-    void (*attn_mix)(float *out, const float *p, const float *v, size_t ldv, size_t n,
-                     size_t head_dim);
+    /* out[i * ldo + d] += sum_j p[i * ldp + j] * v[j * ldv + d] over j = 0..n-1 in order,
+     * for each of nq queries; the caller zeroes out first. head_dim: multiple of 16. */
+    void (*attn_mix)(float *out, size_t ldo, const float *p, size_t ldp, size_t nq,
+                     const float *v, size_t ldv, size_t n, size_t head_dim);
 
     /* log sum exp of x (n), nats; -inf for all -inf; NaN stays NaN. */
     float (*log_sum_exp)(const float *x, size_t n);
