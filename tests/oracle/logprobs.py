@@ -47,9 +47,11 @@ def check(path, new):
         same = old.get(t["file"], {}).get("tokens") == ids
         worst = difference(old[t["file"]]["logprobs"], ours).max() if same else None
         checks.check(f"{t['file']} as committed", same and worst < 1e-4, max_abs=worst)
-        worst = difference(hf.logprobs(other, ids), ours).max()
-        checks.check(f"{t['file']} as transformers", worst < 1e-4,
-                     max_abs=float(worst))
+        # transformers rounds rotary angles to fp32, which shows near position 1,900
+        diff = difference(hf.logprobs(other, ids), ours)
+        checks.check(f"{t['file']} as transformers",
+                     diff.max() < (1e-4 if len(ids) < 1024 else 2e-4),
+                     max_abs=float(diff.max()), mean_abs=float(diff.mean()))
         signed = np.array(llama.logprobs(ids)[1:]) - np.array(ours[1:])
         every.append(signed)
         checks.check(f"{t['file']} near llama.cpp", np.abs(signed).mean() < 0.12,
