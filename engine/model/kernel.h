@@ -41,29 +41,45 @@ struct matrix {
     int offset;   /* subtracted from every code, in the exact integer part */
     int has_min;
     int scale_f16; /* scales and minima stored as half, else fp32 */
-    void *data;    /* huge-page backed; row group g starts at g * group_bytes */
+    void *data;    /* in an arena; row group g starts at g * group_bytes */
     size_t group_bytes, bytes;
 };
 
-/* Repacks the tensor rows (n, k) of type t. CAI_UNSUPPORTED when k does not fit the
- * type's group. */
-enum cai_status matrix_pack(struct matrix *dst, const struct quant_type *t,
-                            const void *rows, size_t n, size_t k, char *err,
-                            size_t errlen);
-void matrix_free(struct matrix *w);
+/* One huge-page backed mapping that holds all matrices of a model back to back, so that
+ * small matrices share pages. Freed as a whole. */
+struct matrix_arena {
+    char *base;
+    size_t bytes, used;
+};
+enum cai_status matrix_arena_init(struct matrix_arena *a, size_t bytes, char *err,
+                                  size_t errlen);
+void matrix_arena_free(struct matrix_arena *a);
+
+/* Bytes of an (n, k) tensor of type t in an arena; 0 when k does not fit the type's block
+ * or the product overflows. */
+size_t matrix_bytes(const struct quant_type *t, size_t n, size_t k);
+/* Repacks the tensor rows (n, k) of type t into the arena. CAI_UNSUPPORTED when k does
+ * not fit the type's block, CAI_LIMIT when the arena is full. The matrix lives as long as
+ * the arena. */
+enum cai_status matrix_pack(struct matrix *dst, struct matrix_arena *arena,
+                            const struct quant_type *t, const void *rows, size_t n,
+                            size_t k, char *err, size_t errlen);
+/* Row groups: the unit in which a matmul is shared out. */
+size_t matrix_n_groups(const struct matrix *w);
 /* dst (k) = row `row` as fp32: the embedding look-up. Equal to quant_dequantize(). */
 void matrix_row(float *dst, const struct matrix *w, size_t row);
 
-/* Rows of activations, as fp32 and quantised to 8 bits in blocks of 32 (and sums of the
- * codes in groups of 16, from which every minimum and offset follows). K is a multiple of
- * 32 for quantised weights. */
+/* Rows of activations. The caller sets m and k (within the maxima), fills x and calls
+ * quantize(); q, scale and the sums are the kernels' own. K is a multiple of 32 for
+ * quantised weights. */
 struct acts {
     size_t m_max, k_max;
     size_t m, k;
     float *x;       /* (m, k) */
-    int8_t *q;      /* (m, k) */
+    int8_t *q;      /* (m, k) codes */
     float *scale;   /* (m, k / 32): x ~ scale * q */
-    int32_t *sum16; /* (m, k / 16): sums of codes */
+    int32_t *sum16; /* (m, k / 16): sums of codes, for offsets */
+    float *fsum;    /* (m, k / 32): scale * sum of codes, for minima */
 };
 enum cai_status acts_init(struct acts *a, size_t m_max, size_t k_max, char *err,
                           size_t errlen);
@@ -93,15 +109,19 @@ struct kernel {
     /* dst[i] = silu(gate[i]) * up[i] */
     void (*silu_mul)(float *dst, const float *gate, const float *up, size_t n);
 
-    /* 16 attention scores of each of nq queries (GQA heads x query rows):
-     * s[i * lds + j] = scale * sum_d q[i * ldq + d] * k_tile[d * 16 + j]. d in order. */
-    void (*attn_scores)(float *s, size_t lds, const float *q, size_t ldq, size_t nq,
-                        const float *k_tile, size_t head_dim, float scale);
-    /* Softmax over s[0..n) in place (max, exp, 16-lane sum, divide). n >= 1. */
+    /* Attention scores of n_q query rows against n_tiles tiles of 16 keys:
+     * s[i * lds + 16 t + j] = scale * sum_d q[i * ldq + d] * k_tiles[(t * head_dim + d) *
+     * 16 + j], d in order. */
+    void (*attn_scores)(float *s, size_t lds, const float *q, size_t ldq, size_t n_q,
+                        const float *k_tiles, size_t n_tiles, size_t head_dim,
+                        float scale);
+    /* Softmax over s[0..n) in place: max, exp, 16-lane sum, times 1 / sum. n >= 1. All
+     * -inf gives zeros. */
     void (*softmax)(float *s, size_t n);
-    /* out[i * ldo + d] += sum_j p[i * ldp + j] * v[j * ldv + d] over j = 0..n-1 in order,
-     * for each of nq queries; the caller zeroes out first. head_dim: multiple of 16. */
-    void (*attn_mix)(float *out, size_t ldo, const float *p, size_t ldp, size_t nq,
+    /* out[i * ldo + d] += sum_j p[i * ldp + j] * v[j * ldv + d] over j = 0..n-1 in order
+     * (the caller zeroes out). Rows of a block that see fewer positions than n have zeros
+     * in p there, which change nothing. head_dim is a multiple of 16. */
+    void (*attn_mix)(float *out, size_t ldo, const float *p, size_t ldp, size_t n_q,
                      const float *v, size_t ldv, size_t n, size_t head_dim);
 
     /* log sum exp of x (n), nats; -inf for all -inf; NaN stays NaN. */
