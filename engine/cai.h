@@ -38,7 +38,14 @@ const char *cai_status_name(enum cai_status st);
 /* Once per process, before anything else, on the main thread. */
 void cai_init(void);
 
+/* "cJSON 1.7.15, libcurl 7.88.1, ...": what the library was built with and runs on. */
+const char *cai_library_versions(void);
+
 /* ---------------------------------------------------------------- models and tokens */
+
+/* The instruction set that runs when `wanted` is asked for (NULL: the best this CPU has),
+ * or NULL when this CPU lacks it. */
+const char *cai_kernel_name(const char *wanted);
 
 /* A model file: weights packed for this machine, tokenizer, chat template. Immutable once
  * open; any thread may use it. */

@@ -8,10 +8,18 @@
 
 #define DEFAULT_MODEL "SmolLM2-135M-Instruct.Q4_1.gguf"
 
+/* out = a + b; 0 (and out empty) when it does not fit. out may be a. */
 static int join(char out[CONFIG_PATH_MAX], const char *a, const char *b)
 {
-    int n = snprintf(out, CONFIG_PATH_MAX, "%s%s", a, b);
-    return n >= 0 && n < CONFIG_PATH_MAX;
+    size_t n = strlen(a), m = strlen(b);
+
+    if (n + m >= CONFIG_PATH_MAX) {
+        out[0] = '\0';
+        return 0;
+    }
+    memmove(out, a, n);
+    memcpy(out + n, b, m + 1);
+    return 1;
 }
 
 /* "$XDG_x/cai", or "$HOME/FALLBACK/cai". XDG: a relative path there is to be ignored. */
