@@ -9,15 +9,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = ROOT / "tests" / "data"
-BUILD = ROOT / "build" / "oracle"
-CAI = ROOT / "build" / "cai"
+BUILD_ROOT = Path(os.environ.get("CAI_TEST_BUILD") or ROOT / "build").resolve()
+BUILD = BUILD_ROOT / "oracle"
+CAI = BUILD_ROOT / "cai"
 MODEL_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf"
 MODEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 
 def model_path():
-    """The default model: CAI_ORACLE_MODEL, else where `make model` puts it."""
-    given = os.environ.get("CAI_ORACLE_MODEL")
+    """The default model: CAI_TEST_MODEL, else where `make model` puts it."""
+    given = os.environ.get("CAI_TEST_MODEL")
     if given:
         return Path(given)
     home = os.environ.get("XDG_DATA_HOME") or os.path.join(os.path.expanduser("~"),
