@@ -311,6 +311,8 @@ enum cai_event_kind {
     CAI_EVENT_GENERATED, /* node: result of cai_engine_generate() */
     CAI_EVENT_JOB,       /* the job ended: status, message */
     CAI_EVENT_STORED,    /* everything up to event number seq is on disk */
+    CAI_EVENT_UNSAVED, /* message; events from seq on could not be written (disk full) and
+                          wait in memory; tried again with the next change or sync */
     CAI_EVENT_STORE_FAILED, /* message; the session is read-only from now on */
 };
 
@@ -428,12 +430,20 @@ enum cai_session_mode {
 enum cai_status cai_session_open(struct cai_session **dst, const char *path,
                                  enum cai_session_mode mode, struct cai_inbox *inbox,
                                  char *err, size_t errlen);
-/* Waits for what is being written, writes the state file, lets go of the lock. */
+/* Waits for what is being written, writes the state file, lets go of the lock. What could
+ * not be saved is lost here: cai_session_sync() before tells. */
 void cai_session_close(struct cai_session *s);
 const struct cai_session_info *cai_session_info(const struct cai_session *s);
-/* Blocks until every event so far is on disk. */
+/* Blocks until every event so far is on disk; tries again what could not be written. */
 enum cai_status cai_session_sync(struct cai_session *s, char *err, size_t errlen);
+/* Copies what is undamaged of the session `from` (which is only read) to the new or empty
+ * folder `to`, which then opens. A lost event keeps its number as an event that does
+ * nothing; n_kept and n_lost (may be NULL) count. */
+enum cai_status cai_session_repair(const char *from, const char *to, uint64_t *n_kept,
+                                   uint64_t *n_lost, char *err, size_t errlen);
 
+/* Texts are read from disk when a chain is first looked at. One that cannot be read is
+ * replaced by a sentence in square brackets, and the session's warning names it. */
 const struct cai_chain *cai_session_chain(const struct cai_session *s, size_t i);
 const struct cai_chain *cai_session_find_chain(const struct cai_session *s, uint32_t id);
 const struct cai_node *cai_chain_find(const struct cai_chain *c, uint32_t node);

@@ -73,3 +73,8 @@ uint32_t hash_crc32(const void *data, size_t len)
 {
     return (uint32_t)crc32_z(0, data, len);
 }
+
+uint32_t hash_crc32_more(uint32_t crc, const void *data, size_t len)
+{
+    return (uint32_t)crc32_z(crc, data, len);
+}
