@@ -99,7 +99,7 @@ struct kernel {
     void (*matmul)(const struct matrix *w, const struct acts *a, float *y, size_t ldy,
                    size_t g0, size_t g1);
 
-    /* dst = x / sqrt(mean(x^2) + eps) * weight, length k. */
+    /* dst = x / sqrt(mean(x^2) + eps) * weight, length k; dst may be x. */
     void (*rms_norm)(float *dst, const float *x, const float *weight, size_t k,
                      float eps);
 
