@@ -18,6 +18,7 @@ import bpe
 from common import BUILD, BUILD_ROOT, DATA, Checks, model_path, read_json, run_cai
 
 SEED, N_TEXTS = 20250802, 100_000
+REFUSED = 0xffffffff
 
 WORDS = """the of and to in is was for on that with as it be by are from at his her this
 water morning principle response harmless honest Assistant Human critique revision
@@ -116,7 +117,8 @@ def tool():
 
 
 def tokenize_many(model, data):
-    """Ids of each of many UTF-8 byte strings, by our tokenizer in one process."""
+    """Ids of each of many UTF-8 byte strings, by our tokenizer in one process; None for
+    a text it refuses because the vocabulary has no token for one of its bytes."""
     BUILD.mkdir(parents=True, exist_ok=True)
     source = BUILD / "texts.bin"
     with open(source, "wb") as f:
@@ -129,6 +131,10 @@ def tokenize_many(model, data):
     out, at, raw = [], 0, done.stdout
     while at < len(raw):
         n, = struct.unpack_from("<I", raw, at)
+        if n == REFUSED:
+            out.append(None)
+            at += 4
+            continue
         out.append(list(struct.unpack_from(f"<{n}I", raw, at + 4)))
         at += 4 + 4 * n
     if len(out) != len(data):
@@ -148,8 +154,13 @@ def main():
 
     def random_texts():
         got = tokenize_many(model, data)
-        bad = [i for i in range(len(want)) if got[i] != want[i]]
-        figures = {"texts": len(want), "different": len(bad)}
+        # The package silently drops bytes without a token; ours must refuse these texts,
+        # and no others.
+        lost = [tok.decode(ids, skip_special_tokens=False) != text
+                for ids, text in zip(want, source)]
+        bad = [i for i in range(len(want))
+               if got[i] != (None if lost[i] else want[i])]
+        figures = {"texts": len(want), "refused": sum(lost), "different": len(bad)}
         if bad:
             i = min(bad, key=lambda k: len(data[k]))
             figures["shortest"] = {"text": source[i], "want": want[i], "got": got[i]}
