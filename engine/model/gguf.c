@@ -287,8 +287,8 @@ static enum cai_status index_names(struct cursor *c, struct gguf *g)
     for (size_t i = 0; i < g->n_tensors; i++) {
         g->by_name[i] = (size_t)(sorted[i] - g->tensors);
         if (i && cmp_name_ptr(sorted + i - 1, sorted + i) == 0) {
-            st = err_set(CAI_PARSE, c->err, c->errlen, "%s: tensor %.*s appears twice",
-                         g->path, (int)sorted[i]->name.len, sorted[i]->name.data);
+            st = bad(c, (size_t)((const unsigned char *)sorted[i]->name.data - g->map),
+                     CAI_PARSE, "tensor name appears twice");
             break;
         }
     }
