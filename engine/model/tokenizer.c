@@ -346,17 +346,23 @@ static enum cai_status build_pieces(struct tokenizer *t, const struct gguf_array
 
 static enum cai_status build_maps(struct tokenizer *t, char *err, size_t errlen)
 {
-    size_t n_literals = 0;
+    size_t n_literals = 0, n_named = 0;
 
-    for (size_t i = 0; i < t->n_vocab; i++)
+    for (size_t i = 0; i < t->n_vocab; i++) {
         n_literals += t->type[i] == TOKEN_USER_DEFINED;
-    if (!token_map_init(&t->text, t->n_vocab) || !token_map_init(&t->literal, n_literals))
+        n_named += t->type[i] == TOKEN_USER_DEFINED || t->type[i] == TOKEN_CONTROL;
+    }
+    t->named = mem_alloc(n_named, sizeof *t->named);
+    if (!t->named || !token_map_init(&t->text, t->n_vocab) ||
+        !token_map_init(&t->literal, n_literals))
         return err_nomem(err, errlen, "vocabulary");
     for (size_t i = 0; i < t->n_vocab; i++) {
         size_t len;
         const char *s = piece(t, (int32_t)i, &len);
         struct token_map *m = NULL;
 
+        if (t->type[i] == TOKEN_USER_DEFINED || t->type[i] == TOKEN_CONTROL)
+            t->named[t->n_named++] = (int32_t)i;
         if (t->type[i] == TOKEN_NORMAL)
             m = &t->text;
         else if (t->type[i] == TOKEN_USER_DEFINED && is_blank_run(s, len))
@@ -581,6 +587,7 @@ void tokenizer_free(struct tokenizer *t)
     mem_free(t->literal.slot);
     mem_free(t->rules);
     mem_free(t->key);
+    mem_free(t->named);
     mem_free(t);
 }
 
@@ -610,13 +617,15 @@ static enum cai_status encode_stretch(struct encoder *e, size_t begin, size_t en
                      : bpe_encode(e, begin, end, bad_at);
 }
 
-enum cai_status tokenizer_encode(const struct tokenizer *t, const char *text, size_t len,
-                                 int32_t **ids, size_t *n, char *err, size_t errlen)
+/* prefix: number of spaces put in front, 0 or 1. */
+static enum cai_status encode(const struct tokenizer *t, const char *text, size_t len,
+                              size_t prefix, int32_t **ids, size_t *n, char *err,
+                              size_t errlen)
 {
     enum cai_status st = CAI_OK;
     struct encoder e = {.t = t, .text = text};
     char *spaced = NULL;
-    size_t begin = 0, bad_at = 0, prefix = t->adds_space && len > 0;
+    size_t begin = 0, bad_at = 0;
     int32_t *fit;
 
     *ids = NULL;
@@ -673,6 +682,19 @@ out:
     return st;
 }
 
+enum cai_status tokenizer_encode(const struct tokenizer *t, const char *text, size_t len,
+                                 int32_t **ids, size_t *n, char *err, size_t errlen)
+{
+    return encode(t, text, len, t->adds_space && len > 0, ids, n, err, errlen);
+}
+
+enum cai_status tokenizer_encode_rest(const struct tokenizer *t, const char *text,
+                                      size_t len, int32_t **ids, size_t *n, char *err,
+                                      size_t errlen)
+{
+    return encode(t, text, len, 0, ids, n, err, errlen);
+}
+
 /* ------------------------------------------------------------------ questions */
 
 const char *tokenizer_piece(const struct tokenizer *t, int32_t id, size_t *len)
@@ -686,12 +708,11 @@ const char *tokenizer_piece(const struct tokenizer *t, int32_t id, size_t *len)
 
 int32_t tokenizer_control(const struct tokenizer *t, const char *name, size_t len)
 {
-    for (size_t i = 0; i < t->n_vocab; i++) {
+    for (size_t i = 0; i < t->n_named; i++) {
         size_t n;
-        const char *s = piece(t, (int32_t)i, &n);
-        if ((t->type[i] == TOKEN_CONTROL || t->type[i] == TOKEN_USER_DEFINED) &&
-            n == len && memcmp(s, name, len) == 0)
-            return (int32_t)i;
+        const char *s = piece(t, t->named[i], &n);
+        if (n == len && memcmp(s, name, len) == 0)
+            return t->named[i];
     }
     return -1;
 }

@@ -44,6 +44,10 @@ void tokenizer_free(struct tokenizer *t);
  * (err names byte and offset). */
 enum cai_status tokenizer_encode(const struct tokenizer *t, const char *text, size_t len,
                                  int32_t **ids, size_t *n, char *err, size_t errlen);
+/* The same for text that stands behind something: never a space in front. */
+enum cai_status tokenizer_encode_rest(const struct tokenizer *t, const char *text,
+                                      size_t len, int32_t **ids, size_t *n, char *err,
+                                      size_t errlen);
 
 /* The bytes of a token (not NUL-terminated); a control token's are its name. NULL and 0
  * for an id outside the vocabulary. Borrowed. */

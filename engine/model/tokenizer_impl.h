@@ -52,7 +52,9 @@ struct tokenizer {
     int32_t byte_id[256];     /* -1: the vocabulary cannot say this byte */
     struct merge_rule *rules; /* BPE */
     size_t rules_mask;
-    uint32_t *key; /* SPM: (n_vocab) lower is merged earlier */
+    uint32_t *key;  /* SPM: (n_vocab) lower is merged earlier */
+    int32_t *named; /* (n_named) control and user-defined ids */
+    size_t n_named;
     int32_t bos, eos, eot;
     int adds_bos, adds_space;
 };
