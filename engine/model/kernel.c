@@ -15,7 +15,7 @@ static int has_scalar(void)
     return 1;
 }
 
-#if defined(KERNEL_VECTOR)
+#if defined(__x86_64__)
 static int has_avx2(void)
 {
     return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
@@ -35,7 +35,7 @@ static const struct {
     const struct kernel *kernel;
     int (*cpu_has)(void);
 } sets[] = {
-#if defined(KERNEL_VECTOR)
+#if defined(__x86_64__)
     {&kernel_avx512, has_avx512},
     {&kernel_avx2, has_avx2},
 #endif

@@ -6,7 +6,7 @@
 #include "model/kernel.h"
 
 extern const struct kernel kernel_scalar;
-#if defined(KERNEL_VECTOR)
+#if defined(__x86_64__)
 extern const struct kernel kernel_avx2;
 extern const struct kernel kernel_avx512;
 #endif
