@@ -2,16 +2,20 @@
 
 One family is the default file's own template; the others are minimal templates written
 down here after the published layout of each family (the plain one is our own). Each case
-is rendered with the prompt for an answer opened and without. With --check nothing is
-written: the committed file is compared with a new one.
+is rendered with the prompt for an answer opened and without; for the default file the
+ids are there, too: control tokens where the template wrote them, and the text between
+them, whatever it spells, by the `tokenizers` package. With --check nothing is written:
+the committed file is compared with a new one.
 """
 
+import re
 import sys
 
 import gguf
 import jinja2
 import jinja2.sandbox
 
+import bpe
 import llama_ref
 from common import DATA, Checks, model_path, read_json, write_json
 
@@ -100,12 +104,29 @@ def family(name, template, bos, eos):
         for m in cases() for g in (False, True)]}
 
 
+def add_tokens(own, tokens):
+    """Ids of each case: a string of a turn that looks like a control token is text."""
+    tok, hide = bpe.build(model_path()), "\ue000"
+    for case in own["cases"]:
+        messages = [{**m, "content": m["content"].replace("<|", hide)}
+                    for m in case["messages"]]
+        text = render(own["template"], messages, case["generation"], own["bos"],
+                      own["eos"])
+        case["tokens"] = []
+        for part in re.split(r"(<\|im_start\|>|<\|im_end\|>)", text):
+            if part.startswith("<|"):
+                case["tokens"].append(tokens.index(part))
+            else:
+                case["tokens"] += bpe.encode(tok, part.replace(hide, "<|"))
+
+
 def generate():
     reader = gguf.GGUFReader(model_path())
     tokens = llama_ref.field(reader, "tokenizer.ggml.tokens")
     own = family("chatml", llama_ref.field(reader, "tokenizer.chat_template"),
                  tokens[llama_ref.field(reader, "tokenizer.ggml.bos_token_id")],
                  tokens[llama_ref.field(reader, "tokenizer.ggml.eos_token_id")])
+    add_tokens(own, tokens)
     return {"version": 1, "families": [own, *(family(*f) for f in FAMILIES)]}
 
 
