@@ -60,7 +60,8 @@ enum cai_status kernel_find(const struct kernel **dst, const char *name, char *e
                            name);
     }
     return err_set(CAI_INVALID, err, errlen,
-                   "no kernel is called \"%s\"; choose scalar, avx2 or avx512", name);
+                   "no kernel is called \"%s\"; choose scalar, avx2 or avx512",
+                   name ? name : "");
 }
 
 static float float_of(uint32_t bits)
