@@ -17,6 +17,8 @@ import time
 from common import BUILD_ROOT, CAI, DATA, Checks, model_path, run_cai
 
 THREADS = 2
+# what the pinned llama-cpp-python says it bundles
+LLAMA_COMMIT = {"0.3.36": "0c1e57098"}
 # measure: (least ratio, ratio aimed at)
 BARS = {"tg128": (1.5, 2.5), "pp512": (3.0, 4.0)}
 LATENCY_BAR_S = 0.5
@@ -81,8 +83,9 @@ def main():
     checks, model = Checks("bench"), model_path()
     reps = int(sys.argv[1]) if len(sys.argv) > 1 else 9
     build = BUILD_ROOT / "oracle-venv" / "llama-build.txt"
+    version = llamacpp.version()
     checks.figures["llama_cpp"] = {
-        **llamacpp.version(),
+        **version, "commit": LLAMA_COMMIT.get(version["llama_cpp_python"]),
         "build": build.read_text().splitlines() if build.is_file() else None}
     checks.figures["load_average"] = os.getloadavg()[0]
     checks.figures["threads"] = THREADS

@@ -6,7 +6,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 build=${1:-$here/../../build}
 venv=$build/oracle-venv
-flags='-DGGML_NATIVE=ON -DMTMD_BUILD=OFF'
+flags='-DGGML_NATIVE=ON -DLLAVA_BUILD=OFF'
 want=$(cat "$here/requirements.txt" "$here/setup.sh" | sha256sum)
 
 if [ "$(cat "$venv/stamp" 2>/dev/null)" = "$want" ]; then
