@@ -45,10 +45,11 @@ struct cai_model {
     struct pool *pool;
     pthread_mutex_t pool_lock;
     struct model_shape shape;
-    struct matrix embedding; /* (n_vocab, n_embd) */
-    struct matrix output;    /* (n_vocab, n_embd); data NULL when tied */
-    float *output_norm;      /* (n_embd) */
-    double *rope_freq;       /* (rope_dim / 2) radians per position */
+    struct matrix_arena arena; /* all matrices */
+    struct matrix embedding;   /* (n_vocab, n_embd) */
+    struct matrix output;      /* (n_vocab, n_embd); data NULL when tied */
+    float *output_norm;        /* (n_embd) */
+    double *rope_freq;         /* (rope_dim / 2) radians per position */
     struct model_layer *layers;
     struct cai_model_info info;
     char sha256[HASH_HEX_LEN + 1];
