@@ -370,6 +370,7 @@ struct cai_chain_job {
     int make_initial;  /* the first new link is an initial response */
     int n_steps;       /* then so many critique + revision pairs */
     int only_revision; /* the path ends in a critique: start with its revision */
+    int max_links;     /* stop after so many new links; 0: make them all */
     uint32_t draw;     /* of the first new link; later ones have 0 */
     const struct cai_constitution *constitution; /* may be NULL when n_steps is 0 */
     const char *fewshots_dir;                    /* where few-shot sets are found */
@@ -377,8 +378,11 @@ struct cai_chain_job {
     int background; /* an interactive job passes before it */
 };
 
-/* Starts a job and returns its number (> 0); events follow. Node ids in events are 0: the
- * session gives them. A refused job returns 0 and says why. */
+/* Starts a job and returns its number (> 0); events follow: STARTED, TEXT..., NODE for
+ * each link, then JOB. Node ids in events are 0: the session gives them. parent is the
+ * last link of the path for the first new one, 0 for later ones: the link before it in
+ * the job. NODE's message says what a person should know ("the context is full"). A
+ * refused job returns 0 and says why. */
 uint64_t cai_engine_run_chain(struct cai_engine *e, const struct cai_chain_job *job,
                               char *err, size_t errlen);
 

@@ -43,7 +43,7 @@ struct cai_inbox *cai_inbox_new(void)
     if (!b)
         return NULL;
     b->wake[0] = b->wake[1] = -1;
-    b->cap = 64;
+    b->cap = INBOX_MAX_EVENTS; /* so that only unbounded use can run out of memory */
     b->ring = mem_alloc(b->cap, sizeof *b->ring);
     if (!b->ring || pipe2(b->wake, O_NONBLOCK | O_CLOEXEC) != 0) {
         mem_free(b->ring);
