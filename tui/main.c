@@ -1,11 +1,94 @@
-/* main.c: reads the environment and the command line, hands over to a front end. */
+/*
+ * main.c: reads the environment and the command line and hands over to a front end.
+ *
+ * The only file that reads the environment. `cai` alone opens the workbench, `cai
+ * COMMAND` runs headless.
+ */
+#include <locale.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
-#include "cai.h"
+#include "cli_commands.h"
 
-int main(void)
+const struct cli_command cli_commands[] = {
+    {"tokenize", "FILE",
+     "The tokens of a text; special-token strings in it are ordinary text.",
+     "  cai tokenize notes.txt\n"
+     "  echo -n 'Hello there' | cai tokenize - --json\n",
+     cli_tokenize},
+    {"score", "FILE", "Log-probs of a text, token by token, in nats.",
+     "  cai score answer.txt --prefix-file prompt.txt\n"
+     "  cai score answer.txt --prefix-file prompt.txt --joint --json\n",
+     cli_score},
+    {"constitution", "list|show F|lint F", "Lists, shows or checks constitutions.",
+     "  cai constitution list\n"
+     "  cai constitution show harmless\n"
+     "  cai constitution lint my-constitution.json --json\n",
+     cli_constitution},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+static void print_usage(void)
 {
+    puts("usage: cai COMMAND ...\n       cai --version | --help\n\ncommands:");
+    cli_print_commands();
+    puts("\ncai COMMAND --help shows options and examples. In the workbench, ? shows the "
+         "keys.");
+}
+
+static int print_version(struct cli *cli)
+{
+    char path[CONFIG_PATH_MAX];
+    const char *kernel = cai_kernel_name(cli->kernel);
+    struct cai_model *m = NULL;
+
+    printf("cai " CAI_VERSION "\n");
+    printf("libraries: %s\n", cai_library_versions());
+    printf("kernel: %s\n", kernel ? kernel : "none; CAI_KERNEL names one this CPU lacks");
+    cli_model_path(cli, NULL, path);
+    if (cli_open_model(cli, NULL, 1, &m) == CAI_OK)
+        printf("model: %s sha256 %s\n", path, cai_model_info(m)->sha256);
+    else
+        printf("model: %s\n", cli->err);
+    cai_model_close(m);
+    return CLI_OK;
+}
+
+int main(int argc, char **argv)
+{
+    struct config_dirs dirs;
+    struct config config;
+    struct cli cli = {.dirs = &dirs, .config = &config, .kernel = getenv("CAI_KERNEL")};
+    const struct cli_command *cmd = argc > 1 ? cli_find(argv[1]) : NULL;
+    char exe[CONFIG_PATH_MAX] = "";
+    int code;
+
+    setlocale(LC_ALL, "");
+    setlocale(LC_NUMERIC, "C"); /* JSON and every printed number use a point */
     cai_init();
-    puts("cai " CAI_VERSION);
-    return 0;
+    if (readlink("/proc/self/exe", exe, sizeof exe - 1) < 0)
+        exe[0] = '\0';
+    if (!config_dirs_find(&dirs, exe, getenv("HOME"), getenv("XDG_CONFIG_HOME"),
+                          getenv("XDG_DATA_HOME"), getenv("XDG_STATE_HOME"), cli.err,
+                          sizeof cli.err)) {
+        fprintf(stderr, "cai: %s\n", cli.err);
+        return CLI_FAILED;
+    }
+    config_load(&config, &dirs);
+    if (config.warning[0] && cmd)
+        fprintf(stderr, "cai: %s\n", config.warning);
+    if (cmd)
+        code = cmd->run(&cli, argc - 2, argv + 2);
+    else if (argc > 1 && strcmp(argv[1], "--help") == 0)
+        print_usage(), code = CLI_OK;
+    else if (argc > 1 && strcmp(argv[1], "--version") == 0)
+        code = print_version(&cli);
+    else
+        print_usage(), code = CLI_USAGE;
+    config_free(&config);
+    if (fflush(stdout) != 0 && code == CLI_OK)
+        code = CLI_FAILED;
+    return code;
 }

@@ -16,10 +16,11 @@ static pthread_once_t once = PTHREAD_ONCE_INIT;
 static void build(void)
 {
     snprintf(text, sizeof text,
-             "cJSON %s, libcurl %s, %s, zlib %s, utf8proc %s, OpenSSL %s",
+             "cJSON %s, libcurl %s, %.*s, zlib %s, utf8proc %s, OpenSSL %s",
              cJSON_Version(), curl_version_info(CURLVERSION_NOW)->version,
-             OPENBLAS_VERSION, zlibVersion(), utf8proc_version(),
-             OpenSSL_version(OPENSSL_VERSION_STRING));
+             (int)sizeof OPENBLAS_VERSION - 3,
+             OPENBLAS_VERSION + 1, /* it has blanks around it */
+             zlibVersion(), utf8proc_version(), OpenSSL_version(OPENSSL_VERSION_STRING));
 }
 
 const char *cai_library_versions(void)

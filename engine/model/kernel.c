@@ -206,3 +206,9 @@ float kernel_lse_finish(float shift, float sum)
 {
     return shift + kernel_logf(sum);
 }
+
+const char *cai_kernel_name(const char *wanted)
+{
+    const struct kernel *k;
+    return kernel_find(&k, wanted, NULL, 0) == CAI_OK ? k->name : NULL;
+}

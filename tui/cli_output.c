@@ -1,0 +1,73 @@
+/* cli_output.c: how tokens, texts and jobs are shown without a workbench. */
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli_commands.h"
+
+/* Length of the valid character at s, 0 when there is none. */
+static size_t char_len(const char *s, size_t len)
+{
+    const unsigned char *p = (const unsigned char *)s;
+    size_t n = p[0] < 0x80 ? 1 : p[0] < 0xC2 ? 0 : p[0] < 0xE0 ? 2 : p[0] < 0xF0 ? 3 : 4;
+
+    if (n == 0 || p[0] > 0xF4 || n > len)
+        return 0;
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xC0) != 0x80)
+            return 0;
+    if ((p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xED && p[1] > 0x9F) ||
+        (p[0] == 0xF0 && p[1] < 0x90) || (p[0] == 0xF4 && p[1] > 0x8F))
+        return 0;
+    return n;
+}
+
+cJSON *cli_token_json(const struct cai_model *m, int32_t id)
+{
+    size_t len, out = 0;
+    const char *piece = cai_token_piece(m, id, &len);
+    cJSON *token = cJSON_CreateObject();
+    char text[3 * 256 + 1];
+
+    for (size_t i = 0; i < len && out + 4 < sizeof text;) {
+        size_t n = char_len(piece + i, len - i);
+        memcpy(text + out, n ? piece + i : "\xEF\xBF\xBD", n ? n : 3);
+        out += n ? n : 3;
+        i += n ? n : 1;
+    }
+    text[out] = '\0';
+    cJSON_AddNumberToObject(token, "id", id);
+    cJSON_AddStringToObject(token, "piece", text);
+    return token;
+}
+
+static void print_safe(const char *text, size_t len, int keep_lines)
+{
+    for (size_t i = 0; i < len;) {
+        unsigned char c = (unsigned char)text[i];
+        size_t n = char_len(text + i, len - i);
+        int c1 = n == 2 && c == 0xC2 && (unsigned char)text[i + 1] < 0xA0;
+        if (n && !c1 &&
+            ((c >= 0x20 && c != 0x7F) || (keep_lines && (c == '\n' || c == '\t'))))
+            fwrite(text + i, 1, n, stdout);
+        else if (c == '\n')
+            fputs("\\n", stdout);
+        else
+            for (size_t j = 0; j < (n ? n : 1); j++)
+                printf("\\x%02x", (unsigned char)text[i + j]);
+        i += n ? n : 1;
+    }
+}
+
+void cli_print_escaped(const char *text, size_t len)
+{
+    print_safe(text, len, 0);
+}
+
+void cli_print_text(const char *text, size_t len)
+{
+    if (isatty(STDOUT_FILENO))
+        print_safe(text, len, 1);
+    else
+        fwrite(text, 1, len, stdout);
+}
