@@ -1,7 +1,11 @@
 /*
  * pool.c: see pool.h. Workers wait on a generation word, barriers on a phase word; both
  * waits spin first and then sleep on a futex, so a barrier costs some 0.1 us while
- * everybody runs, and nothing burns a core for longer than SPIN_ROUNDS.
+ * everybody runs, and nothing burns a core for longer than SPIN_MOST.
+ *
+ * How long to spin is learnt: a wait that ends in sleep halves it, one that did not
+ * doubles it. When other programs hold the cores, spinning only keeps our own next thread
+ * from running.
  *
  * Refuses queues, priorities and nesting. Thread: pool_run() from one thread at a time.
  */
@@ -22,7 +26,9 @@
 
 enum {
     POOL_MAX_THREADS = 256,
-    SPIN_ROUNDS = 30000, /* pauses of 40 to 140 cycles: about half a millisecond */
+    /* Pauses of 40 to 140 cycles: about 10 us and 300 us. */
+    SPIN_LEAST = 500,
+    SPIN_MOST = 16000,
     CACHE_LINE = 64,
 };
 
@@ -30,6 +36,7 @@ enum {
 struct wait_word {
     _Alignas(CACHE_LINE) atomic_uint value;
     atomic_int sleepers;
+    atomic_int spin_rounds; /* before sleeping; a hint, so races on it do not matter */
 };
 
 struct worker {
@@ -43,7 +50,6 @@ struct pool {
     struct wait_word phase;      /* +1 per barrier */
     _Alignas(CACHE_LINE) atomic_int arrived;
     int n_threads, n_started; /* n_started: workers to join */
-    int spin_rounds;
     int stop;
     pool_fn *fn;
     void *arg;
@@ -57,13 +63,20 @@ static void relax(void)
 #endif
 }
 
-static void wait_until_not(struct wait_word *w, unsigned old, int spin_rounds)
+static void wait_until_not(struct wait_word *w, unsigned old)
 {
-    for (int i = 0; i < spin_rounds; i++) {
-        if (atomic_load_explicit(&w->value, memory_order_acquire) != old)
+    int rounds = atomic_load_explicit(&w->spin_rounds, memory_order_relaxed);
+
+    for (int i = 0; i < rounds; i++) {
+        if (atomic_load_explicit(&w->value, memory_order_acquire) != old) {
+            if (rounds < SPIN_MOST)
+                atomic_store_explicit(&w->spin_rounds, 2 * rounds, memory_order_relaxed);
             return;
+        }
         relax();
     }
+    if (rounds > SPIN_LEAST)
+        atomic_store_explicit(&w->spin_rounds, rounds / 2, memory_order_relaxed);
     atomic_fetch_add(&w->sleepers, 1);
     while (atomic_load(&w->value) == old)
         syscall(SYS_futex, &w->value, FUTEX_WAIT_PRIVATE, old, NULL, NULL, 0);
@@ -91,7 +104,7 @@ void pool_barrier(struct pool *p)
         atomic_store_explicit(&p->arrived, 0, memory_order_relaxed);
         advance(&p->phase);
     } else {
-        wait_until_not(&p->phase, phase, p->spin_rounds);
+        wait_until_not(&p->phase, phase);
     }
 }
 
@@ -101,7 +114,7 @@ static void *worker_main(void *arg)
     struct pool *p = w->pool;
 
     for (unsigned seen = 0;; seen++) {
-        wait_until_not(&p->generation, seen, p->spin_rounds);
+        wait_until_not(&p->generation, seen);
         if (p->stop)
             return NULL;
         p->fn(p->arg, w->index, p->n_threads);
@@ -128,7 +141,7 @@ static int spin_rounds_for(int n_threads)
     CPU_ZERO(&set);
     if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) < n_threads)
         return 0;
-    return SPIN_ROUNDS;
+    return SPIN_MOST;
 }
 
 enum cai_status pool_new(struct pool **dst, int n_threads, char *err, size_t errlen)
@@ -147,7 +160,8 @@ enum cai_status pool_new(struct pool **dst, int n_threads, char *err, size_t err
     if (!p)
         return err_nomem(err, errlen, "the thread pool");
     p->n_threads = n_threads;
-    p->spin_rounds = spin_rounds_for(n_threads);
+    atomic_init(&p->phase.spin_rounds, spin_rounds_for(n_threads));
+    atomic_init(&p->generation.spin_rounds, spin_rounds_for(n_threads));
     p->workers = mem_alloc((size_t)n_threads, sizeof *p->workers);
     if (!p->workers) {
         st = err_nomem(err, errlen, "the thread pool");
