@@ -11,6 +11,9 @@
 #include "base/err.h"
 #include "base/mem.h"
 
+/* In a row; more is a broken system, not a signal. */
+enum { EINTR_MAX = 1000 };
+
 static int system_open(const char *path, int flags, mode_t mode)
 {
     return open(path, flags | O_CLOEXEC, mode);
@@ -49,14 +52,14 @@ enum cai_status file_read(struct strbuf *out, const char *path, char *err, size_
 {
     const struct file_ops *ops = file_ops();
     enum cai_status st = CAI_OK;
-    int fd = ops->open(path, O_RDONLY, 0);
+    int fd = ops->open(path, O_RDONLY, 0), tries = 0;
 
     if (fd < 0)
         return io_error(err, errlen, path);
     for (;;) {
         char chunk[1 << 16];
         ssize_t n = ops->read(fd, chunk, sizeof chunk);
-        if (n < 0 && errno == EINTR)
+        if (n < 0 && errno == EINTR && ++tries < EINTR_MAX)
             continue;
         if (n < 0)
             st = io_error(err, errlen, path);
@@ -77,10 +80,11 @@ enum cai_status file_read(struct strbuf *out, const char *path, char *err, size_
 enum cai_status file_write_all(int fd, const void *data, size_t len)
 {
     const char *p = data;
+    int tries = 0;
 
     while (len) {
         ssize_t n = file_ops()->write(fd, p, len);
-        if (n < 0 && errno == EINTR)
+        if (n < 0 && errno == EINTR && ++tries < EINTR_MAX)
             continue;
         if (n == 0)
             errno = EIO; /* a regular file that takes nothing is broken */

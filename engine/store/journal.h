@@ -18,7 +18,6 @@
 enum {
     JOURNAL_LINE_MAX = 65536,         /* bytes of one event with its newline */
     JOURNAL_TEXT_LINE_MAX = 64 << 20, /* bytes of one text with its newline */
-    JOURNAL_DAMAGE_SAMPLE = 1 << 20,  /* bytes of a damaged tail that are kept aside */
 };
 
 /* What a file is, apart from its bytes. */
