@@ -18,6 +18,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "model/chat_template.h"
 #include "model/tokenizer.h"
 
 enum {
@@ -476,6 +477,7 @@ static enum cai_status fill_info(struct loader *ld)
     info->arch = m->arch->name;
     info->name = m->name;
     info->tokenizer = tokenizer_name(m->tokenizer);
+    info->chat_template = chat_template_name(m->chat_template);
     info->kernel = m->kernel ? m->kernel->name : "none";
     info->n_layers = (int)m->shape.n_layers;
     info->n_embd = (int)m->shape.n_embd;
@@ -524,6 +526,9 @@ enum cai_status cai_model_open(struct cai_model **dst, const char *path,
         st = read_shape(&ld);
     if (st == CAI_OK)
         st = tokenizer_new(&m->tokenizer, m->gguf, err, errlen);
+    if (st == CAI_OK)
+        st = chat_template_choose(&m->chat_template, m->gguf, opts->chat_template, err,
+                                  errlen);
     if (st == CAI_OK && tokenizer_n_vocab(m->tokenizer) != m->shape.n_vocab)
         st = err_set(CAI_PARSE, err, errlen,
                      "%s: the tokenizer has %zu tokens, token_embd.weight has %zu", path,

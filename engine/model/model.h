@@ -20,6 +20,7 @@
 #include "model/kernel.h"
 
 struct tokenizer;
+struct chat_template;
 
 /* The sizes every tensor is checked against. */
 struct model_shape {
@@ -40,6 +41,7 @@ struct model_layer {
 struct cai_model {
     struct gguf *gguf;
     struct tokenizer *tokenizer;
+    const struct chat_template *chat_template; /* NULL: unknown */
     const struct arch *arch;
     const struct kernel *kernel;
     struct pool *pool;
