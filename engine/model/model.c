@@ -10,7 +10,6 @@
  */
 #include "model/model.h"
 
-#include <math.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -18,6 +17,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/plainmath.h"
 #include "model/chat_template.h"
 #include "model/tokenizer.h"
 
@@ -53,6 +53,11 @@ const struct matrix *model_head(const struct cai_model *m)
 const struct tokenizer *model_tokenizer(const struct cai_model *m)
 {
     return m->tokenizer;
+}
+
+const struct chat_template *model_chat_template(const struct cai_model *m)
+{
+    return m->chat_template;
 }
 
 size_t model_linear_k(const struct model_shape *s, enum linear l)
@@ -328,32 +333,6 @@ static enum cai_status want_layer(struct loader *ld, size_t i)
                              layer->bias + l);
     }
     return st;
-}
-
-/* Natural logarithm and exponential of doubles from +, * and / alone, so that the angles
- * have the same bits under every C library; relative error below 1e-14 for 0 < x < 1e30.
- */
-static double plain_log(double x)
-{
-    int exponent;
-    double m = frexp(x, &exponent), r = (m - 1) / (m + 1), term = r, sum = 0;
-
-    for (int i = 1; i < 60; i += 2, term *= r * r)
-        sum += term / i;
-    return 2 * sum + exponent * 0.69314718055994530942;
-}
-
-static double plain_exp(double x)
-{
-    double y = x / 256, term = 1, sum = 1;
-
-    for (int i = 1; i < 20; i++) {
-        term *= y / i;
-        sum += term;
-    }
-    for (int i = 0; i < 8; i++)
-        sum *= sum;
-    return sum;
 }
 
 /* Radians per position of each rotated pair: base^(-2j/d), divided by the file's factors

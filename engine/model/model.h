@@ -16,11 +16,10 @@
 #include "cai.h"
 #include "model/adapter.h"
 #include "model/arch.h"
+#include "model/chat_template.h"
 #include "model/gguf.h"
 #include "model/kernel.h"
-
-struct tokenizer;
-struct chat_template;
+#include "model/tokenizer.h"
 
 /* The sizes every tensor is checked against. */
 struct model_shape {
@@ -61,6 +60,8 @@ struct cai_model {
 /* The matrix the logits come from. */
 const struct matrix *model_head(const struct cai_model *m);
 const struct tokenizer *model_tokenizer(const struct cai_model *m);
+/* NULL when the file has none or an unknown one. */
+const struct chat_template *model_chat_template(const struct cai_model *m);
 /* Inputs and outputs of a linear. */
 size_t model_linear_k(const struct model_shape *s, enum linear l);
 size_t model_linear_n(const struct model_shape *s, enum linear l);

@@ -31,7 +31,7 @@ struct sampled {
     int32_t token;
     float logprob;   /* nats, under the distribution it was drawn from; 0 when greedy */
     float logprob_a; /* nats, under context a alone: as cai_score() would say */
-    float logprob_b; /* the same for b; NaN without b */
+    float logprob_b; /* the same for b; 0 without b */
 };
 
 /* Draws one token.
