@@ -162,9 +162,13 @@ static void pack_block(const struct matrix *w, size_t row, size_t b, const uint8
     size_t lane_step = KERNEL_LANES * scale_bytes(w);
 
     if (w->layout == MATRIX_Q4) {
-        for (size_t j = 0; j < 4; j++)
-            for (size_t i = 0; i < 4; i++)
-                at.codes[j * 64 + i] = (uint8_t)(q[4 * j + i] | q[4 * (j + 4) + i] << 4);
+        for (size_t j = 0; j < 4; j++) {
+            uint32_t low, high; /* four codes each, below 16: no carry between them */
+            memcpy(&low, q + 4 * j, sizeof low);
+            memcpy(&high, q + 4 * (j + 4), sizeof high);
+            low |= high << 4;
+            memcpy(at.codes + j * 64, &low, sizeof low);
+        }
     } else {
         for (size_t j = 0; j < 8; j++)
             memcpy(at.codes + j * 64, q + 4 * j, 4);
