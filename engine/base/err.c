@@ -29,8 +29,12 @@ enum cai_status err_set(enum cai_status st, char *err, size_t errlen, const char
     va_start(ap, fmt);
     n = vsnprintf(err, errlen, fmt, ap);
     va_end(ap);
-    if (n >= 0 && (size_t)n >= errlen && errlen > 4)
-        memcpy(err + errlen - 4, "...", 4);
+    if (n >= 0 && (size_t)n >= errlen && errlen > 4) {
+        size_t cut = errlen - 4;
+        while (cut > 0 && ((unsigned char)err[cut] & 0xC0) == 0x80)
+            cut--; /* whole characters */
+        memcpy(err + cut, "...", 4);
+    }
     return st;
 }
 

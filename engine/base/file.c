@@ -151,9 +151,14 @@ enum cai_status file_make_dirs(const char *path, char *err, size_t errlen)
 {
     char *copy = mem_strdup(path);
     enum cai_status st = CAI_OK;
+    struct stat info;
 
     if (!copy)
         return err_nomem(err, errlen, path);
+    if (!*copy) {
+        mem_free(copy);
+        return err_set(CAI_INVALID, err, errlen, "a folder without a name");
+    }
     for (char *p = copy + 1;; p++) {
         char c = *p;
         if (c != '/' && c != '\0')
@@ -167,6 +172,8 @@ enum cai_status file_make_dirs(const char *path, char *err, size_t errlen)
             break;
         *p = '/';
     }
+    if (st == CAI_OK && (stat(path, &info) != 0 || !S_ISDIR(info.st_mode)))
+        st = err_set(CAI_IO, err, errlen, "%s: exists and is not a folder", path);
     mem_free(copy);
     return st;
 }

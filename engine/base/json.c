@@ -13,9 +13,15 @@
 enum { JSON_MAX_DEPTH = 64 };
 static const double EXACT_MAX = 9007199254740992.0; /* 2^53 */
 
+/* cJSON says only that it failed; this remembers that memory was the reason. */
+static _Thread_local int out_of_memory;
+
 static void *alloc_hook(size_t size)
 {
-    return mem_alloc(size, 1);
+    void *p = mem_alloc(size, 1);
+    if (!p)
+        out_of_memory = 1;
+    return p;
 }
 
 void json_init(void)
@@ -108,6 +114,30 @@ static enum cai_status check_keys(const cJSON *v, int depth, char *err, size_t e
     return st;
 }
 
+/* What cJSON lets pass: control characters, and NUL in a string, where the C string that
+ * comes out would end early. Outside of strings a backslash is an error anyway. */
+static enum cai_status check_characters(const char *text, size_t len, char *err,
+                                        size_t errlen)
+{
+    int in_string = 0;
+
+    for (size_t i = 0; i < len; i++) {
+        unsigned char c = (unsigned char)text[i];
+        if (c < 0x20 && (in_string || !c || !strchr("\t\n\r", c)))
+            return err_set(CAI_PARSE, err, errlen, "byte %zu: control character 0x%02x",
+                           i, c);
+        if (c == '"')
+            in_string = !in_string;
+        if (c != '\\')
+            continue;
+        if (len - i >= 6 && memcmp(text + i, "\\u0000", 6) == 0)
+            return err_set(CAI_PARSE, err, errlen,
+                           "byte %zu: a NUL character in a string", i);
+        i++;
+    }
+    return CAI_OK;
+}
+
 enum cai_status json_parse(cJSON **dst, const char *text, size_t len, char *err,
                            size_t errlen)
 {
@@ -120,7 +150,13 @@ enum cai_status json_parse(cJSON **dst, const char *text, size_t len, char *err,
     bad = utf8_invalid_at(text, len);
     if (bad < len)
         return err_set(CAI_PARSE, err, errlen, "byte %zu: not valid UTF-8", bad);
+    st = check_characters(text, len, err, errlen);
+    if (st != CAI_OK)
+        return st;
+    out_of_memory = 0;
     doc = cJSON_ParseWithLengthOpts(text, len, &end, 0);
+    if (!doc && out_of_memory)
+        return err_nomem(err, errlen, "JSON");
     if (!doc)
         return err_set(CAI_PARSE, err, errlen, "byte %zu: not valid JSON",
                        end ? (size_t)(end - text) : (size_t)0);
@@ -169,7 +205,7 @@ enum cai_status json_write_string(struct strbuf *out, const char *text, size_t l
 
 static enum cai_status write_number(struct strbuf *out, double v)
 {
-    char text[40];
+    char text[40], *w = text;
 
     if (!isfinite(v))
         return strbuf_adds(out, "null");
@@ -181,6 +217,13 @@ static enum cai_status write_number(struct strbuf *out, double v)
         if (!(strtod(text, NULL) < v) && !(strtod(text, NULL) > v))
             break;
     }
+    /* A locale may write another decimal point. */
+    for (const char *p = text; *p; p++)
+        if (strchr("+-0123456789e", *p))
+            *w++ = *p;
+        else if (((unsigned char)*p & 0xC0) != 0x80)
+            *w++ = '.';
+    *w = '\0';
     return strbuf_adds(out, text);
 }
 

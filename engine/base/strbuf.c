@@ -14,6 +14,8 @@ enum cai_status strbuf_reserve(struct strbuf *b, size_t extra)
     if (extra > b->max_bytes || b->len > b->max_bytes - extra)
         return CAI_LIMIT;
     want = b->len + extra + 1;
+    if (want == 0)
+        return CAI_NOMEM;
     if (want <= b->cap)
         return CAI_OK;
     /* Double, so that adding a byte at a time stays linear. */
