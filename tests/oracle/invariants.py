@@ -1,18 +1,20 @@
-"""Compares `cai score` with the reference log-probs, on three model files.
+"""Compares our log-probs with the references, on real and on tiny models.
 
-The default file against the fp32 numbers on its de-quantised weights (the difference is
-the price of 8-bit activations); its F32 twin, where hardly any is left; and a rank-8
-adapter on the twin against the file it was merged into.
+`cai score` on the default file against the fp32 numbers on its de-quantised weights (the
+difference is the price of 8-bit activations), and on its F32 twin, where hardly any is
+left. Through the test tool tool_score_ids, which takes ids and an adapter: a rank-8
+adapter on the twin against the file it was merged into, and every tiny model.
 """
 
 import json
 import os
+import struct
 import subprocess
 import sys
 
 import numpy as np
 
-from common import CAI, DATA, Checks, model_path, read_json, run_cai
+from common import BUILD_ROOT, CAI, DATA, Checks, model_path, read_json, run_cai
 
 
 def score(text, model, *more):
@@ -34,6 +36,21 @@ def differences(texts, model, *more):
         if ids != t["tokens"]:
             raise RuntimeError(f"{t['file']}: other token ids than the reference")
         out[t["file"]] = lp[1:] - np.array(t["logprobs"][1:], float)
+    return out
+
+
+def score_ids(model, sequences, adapter=None):
+    """Log-probs of id sequences by our engine, without first positions."""
+    tool = BUILD_ROOT / "tests" / "tool_score_ids"
+    data = b"".join(struct.pack(f"<I{len(s)}I", len(s), *s) for s in sequences)
+    done = subprocess.run([tool, model, *([adapter] if adapter else [])], input=data,
+                          capture_output=True)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr.decode("utf-8", "replace").strip())
+    flat, out = np.frombuffer(done.stdout, "<f4").astype(float), []
+    for s in sequences:
+        out.append(flat[1:len(s)])
+        flat = flat[len(s):]
     return out
 
 
@@ -86,21 +103,33 @@ def main():
     adapted = read_json(BUILD / "twin.json")["texts"]
 
     def adapter_reference():
-        every = np.concatenate(list(differences(adapted, twin, "--adapter",
-                                                adapter).values()))
+        got = score_ids(twin, [t["tokens"] for t in adapted], adapter)
+        every = np.concatenate([lp - np.array(t["logprobs"][1:])
+                                for lp, t in zip(got, adapted)])
         return np.abs(every).mean() <= 0.001, figures(every)
 
     def adapter_merged():
-        every = np.concatenate(
-            [score(t["file"], twin, "--adapter", adapter)[1][1:]
-             - score(t["file"], merged)[1][1:] for t in adapted])
+        ids = [t["tokens"] for t in adapted]
+        every = np.concatenate(score_ids(twin, ids, adapter)) - np.concatenate(
+            score_ids(merged, ids))
         return np.abs(every).max() <= 1e-3, figures(every)
+
+    def tiny(entry):
+        plain = not any(q in entry["file"] for q in ("q4_", "q5_", "q6_", "q8_"))
+        adapter = DATA / entry["adapter"] if "adapter" in entry else None
+        got, = score_ids(DATA / entry["file"], [entry["tokens"]], adapter)
+        diff = got - np.array(entry["logprobs"][1:])
+        bar = 1e-4 if plain else 0.09
+        return np.abs(diff).mean() <= bar, {**figures(diff), "bar": bar}
 
     checks.attempt("F32 twin: mean absolute difference at most 0.001", f32_twin)
     checks.attempt("rank-8 adapter on the F32 twin: as PyTorch, mean at most 0.001",
                    adapter_reference)
     checks.attempt("rank-8 adapter equals the merged F32 file within 0.001",
                    adapter_merged)
+    for entry in read_json(DATA / "tiny.json")["models"]:
+        name = entry["file"] + (" + " + entry["adapter"] if "adapter" in entry else "")
+        checks.attempt(f"{name}: as PyTorch", lambda e=entry: tiny(e))
     return 0 if checks.write() else 1
 
 
