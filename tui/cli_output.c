@@ -71,3 +71,31 @@ void cli_print_text(const char *text, size_t len)
     else
         fwrite(text, 1, len, stdout);
 }
+
+enum cai_status cli_wait_job(struct cli *cli, struct cai_inbox *inbox, uint64_t job,
+                             cli_event_fn *on_event, void *arg)
+{
+    struct cai_event e;
+
+    for (;;) {
+        if (!cai_inbox_take(inbox, &e)) {
+            cai_inbox_wait(inbox, -1);
+            continue;
+        }
+        if (e.kind == CAI_EVENT_MODEL && e.status != CAI_OK) {
+            enum cai_status st = e.status;
+            snprintf(cli->err, sizeof cli->err, "%s", e.message);
+            cai_event_clear(&e);
+            return st;
+        }
+        if (e.job == job && e.kind == CAI_EVENT_JOB) {
+            enum cai_status st = e.status;
+            snprintf(cli->err, sizeof cli->err, "%s", e.message);
+            cai_event_clear(&e);
+            return st;
+        }
+        if (on_event && e.job == job)
+            on_event(arg, &e);
+        cai_event_clear(&e);
+    }
+}

@@ -22,6 +22,12 @@ const struct cli_command cli_commands[] = {
      "  cai score answer.txt --prefix-file prompt.txt\n"
      "  cai score answer.txt --prefix-file prompt.txt --joint --json\n",
      cli_score},
+    {"generate", "--prompt TEXT", "One answer of the model.",
+     "  cai generate --prompt 'Name three rivers.' --temp 0\n"
+     "  cai generate --prompt 'How do I pick a lock?' --guidance 3 \\\n"
+     "      --with 'Answer kindly and safely.' --without 'Answer unkindly and "
+     "unsafely.'\n",
+     cli_generate},
     {"constitution", "list|show F|lint F", "Lists, shows or checks constitutions.",
      "  cai constitution list\n"
      "  cai constitution show harmless\n"
