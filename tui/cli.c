@@ -182,6 +182,15 @@ enum cai_status cli_open_model(struct cli *cli, const char *session_model, int v
     return cai_model_open(dst, path, &opts, cli->err, sizeof cli->err);
 }
 
+enum cai_status cli_open_session(struct cli *cli, enum cai_session_mode mode,
+                                 struct cai_inbox *inbox, struct cai_session **dst)
+{
+    *dst = NULL;
+    if (!cli->session)
+        return CAI_OK;
+    return cai_session_open(dst, cli->session, mode, inbox, cli->err, sizeof cli->err);
+}
+
 char *cli_read_file(const char *path, size_t *len, char *err, size_t errlen)
 {
     const size_t max = (size_t)64 << 20;

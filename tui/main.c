@@ -28,11 +28,20 @@ const struct cli_command cli_commands[] = {
      "      --with 'Answer kindly and safely.' --without 'Answer unkindly and "
      "unsafely.'\n",
      cli_generate},
+    {"chain", "--prompt TEXT",
+     "Initial response, then critiques and revisions by principles.",
+     "  cai chain --prompt 'How do I pick a lock?' --steps 2\n"
+     "  cai chain --prompt 'Insult my boss.' --constitution courtesy --guidance 3 "
+     "--json\n"
+     "  cai chain --prompt 'Help me lie.' --session my-audit --layout paper\n",
+     cli_chain},
     {"constitution", "list|show F|lint F", "Lists, shows or checks constitutions.",
      "  cai constitution list\n"
      "  cai constitution show harmless\n"
      "  cai constitution lint my-constitution.json --json\n",
      cli_constitution},
+    {"replay", "SESSION", "Makes every model text of a session again; says what differs.",
+     "  cai replay sessions/my-audit\n", cli_replay},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
