@@ -282,7 +282,7 @@ enum cai_status sampler_draw(struct sampler *s, struct sampled *out,
                              char *err, size_t errlen)
 {
     const struct kernel *kernel = s->m->kernel;
-    int guided = b && guidance != 0;
+    int guided = b && guidance != 0, usable;
     const int32_t *ids = guided ? s->ids : NULL;
     const float *logits = guided ? s->z : a;
     size_t n = s->n_vocab, largest = kernel->argmax(a, n), k;
@@ -293,11 +293,13 @@ enum cai_status sampler_draw(struct sampler *s, struct sampled *out,
         return st;
     if (!isfinite(guidance))
         return err_set(CAI_INVALID, err, errlen, "guidance is not a number");
-    if (guided && a[largest] > -INFINITY) {
+    usable = a[largest] > -INFINITY; /* NaN is not */
+    if (usable && guided) {
         n = guide(s, guidance, a, b, a[largest]);
         largest = kernel->argmax(s->z, n);
+        usable = s->z[largest] > -INFINITY;
     }
-    if (!(logits[largest] > -INFINITY)) /* NaN too */
+    if (!usable)
         return err_set(CAI_CORRUPT, err, errlen,
                        "the model gave no usable logits (all NaN or -inf); its file may "
                        "be damaged");
