@@ -136,34 +136,29 @@ static size_t safe_len(const struct gen *g)
     return len - held;
 }
 
-/* Hands on what can be shown: whole characters, no beginning of a stop string. */
-static enum cai_status show(struct gen *g, size_t upto)
+/* Hands on what can be shown: whole characters, no beginning of a stop string. Out of
+ * memory it comes later, with more, or with the result. */
+static void show(struct gen *g, size_t upto)
 {
     struct strbuf text = STRBUF_INIT((size_t)1 << 28);
-    enum cai_status st = CAI_OK;
 
-    if (upto > g->shown && g->req->on_text) {
-        st = gen_repair(&text, g->bytes.data + g->shown, upto - g->shown);
-        if (st == CAI_OK)
-            g->req->on_text(g->req->arg, strbuf_str(&text), text.len,
-                            (int)g->result.n_tokens, g->result.tok_per_s);
-    }
-    if (upto > g->shown)
+    if (upto > g->shown && g->req->on_text &&
+        gen_repair(&text, g->bytes.data + g->shown, upto - g->shown) == CAI_OK) {
+        g->req->on_text(g->req->arg, strbuf_str(&text), text.len, (int)g->result.n_tokens,
+                        g->result.tok_per_s);
         g->shown = upto;
+    }
     strbuf_free(&text);
-    return st;
 }
 
 void gen_finish(struct gen *g, enum cai_finish finish)
 {
     struct strbuf raw = STRBUF_INIT((size_t)1 << 28);
-    enum cai_status st = show(g, g->bytes.len);
 
+    show(g, g->bytes.len);
     g->done = 1;
     g->result.finish = finish;
-    if (st == CAI_OK)
-        st = gen_repair(&raw, strbuf_str(&g->bytes), g->bytes.len);
-    if (st == CAI_OK)
+    if (gen_repair(&raw, strbuf_str(&g->bytes), g->bytes.len) == CAI_OK)
         g->result.raw = strbuf_take(&raw, NULL);
     if (!g->result.raw)
         g->result.status = err_nomem(g->result.message, ERR_MAX, "generated text");
@@ -174,14 +169,22 @@ void gen_finish(struct gen *g, enum cai_finish finish)
     strbuf_free(&raw);
 }
 
-enum cai_status gen_add(struct gen *g, const struct gen_token *t, int64_t now_us)
+void gen_fail(struct gen *g, enum cai_status st, const char *message)
+{
+    g->result.status = err_set(st, g->result.message, ERR_MAX, "%s", message);
+    gen_finish(g, CAI_FINISH_CANCELLED);
+}
+
+void gen_add(struct gen *g, const struct gen_token *t, int64_t now_us)
 {
     struct provider_result *r = &g->result;
     size_t before = g->bytes.len, stop, shown;
-    enum cai_status st;
 
-    if (!reserve_token(g))
-        return CAI_NOMEM;
+    if (!reserve_token(g) ||
+        (t->piece && strbuf_add(&g->bytes, t->piece, t->piece_len) != CAI_OK)) {
+        gen_fail(g, CAI_NOMEM, "generated text: out of memory");
+        return;
+    }
     r->tokens[r->n_tokens] = t->id;
     r->logprob[r->n_tokens] = t->logprob;
     r->logprob_a[r->n_tokens] = t->logprob_a;
@@ -195,11 +198,8 @@ enum cai_status gen_add(struct gen *g, const struct gen_token *t, int64_t now_us
         r->tok_per_s = (double)(r->n_tokens - 1) * 1e6 / (double)(now_us - g->first_us);
     if (!t->piece) {
         gen_finish(g, CAI_FINISH_EOS);
-        return CAI_OK;
+        return;
     }
-    st = strbuf_add(&g->bytes, t->piece, t->piece_len);
-    if (st != CAI_OK)
-        return st;
     stop = find_stop(g, before);
     if (stop < g->bytes.len) {
         g->bytes.len = stop;
@@ -209,7 +209,6 @@ enum cai_status gen_add(struct gen *g, const struct gen_token *t, int64_t now_us
         gen_finish(g, CAI_FINISH_LENGTH);
     } else {
         shown = safe_len(g);
-        return show(g, utf8_whole(strbuf_str(&g->bytes), shown));
+        show(g, utf8_whole(strbuf_str(&g->bytes), shown));
     }
-    return CAI_OK;
 }

@@ -132,10 +132,11 @@ struct gen_token {
     float logprob, logprob_a, logprob_b; /* b ignored when not guided */
 };
 /* Adds a sampled token: text, streaming, stop strings, length. A token that ends the text
- * is recorded like any other. Sets g->done at the end. */
-enum cai_status gen_add(struct gen *g, const struct gen_token *t, int64_t now_us);
+ * is recorded like any other. Sets g->done at the end, also when memory is out. */
+void gen_add(struct gen *g, const struct gen_token *t, int64_t now_us);
 /* Ends it: finish is that of an interruption (cancelled), or the provider's word. */
 void gen_finish(struct gen *g, enum cai_finish finish);
+void gen_fail(struct gen *g, enum cai_status st, const char *message);
 
 /* dst += s with U+FFFD for NUL and for every byte that is not UTF-8. */
 enum cai_status gen_repair(struct strbuf *dst, const char *s, size_t len);

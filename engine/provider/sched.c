@@ -66,13 +66,6 @@ static int is_cancelled(const struct item *it)
     return it->gen.req->cancel && atomic_load(it->gen.req->cancel);
 }
 
-static void fail(struct item *it, enum cai_status st, const char *message)
-{
-    it->gen.result.status = st;
-    err_set(st, it->gen.result.message, ERR_MAX, "%s", message);
-    gen_finish(&it->gen, CAI_FINISH_CANCELLED);
-}
-
 /* Hands over the results of what is done. The list is walked anew after each, because
  * on_done() may submit. */
 static void complete(struct sched *s)
@@ -118,7 +111,7 @@ static void admit(struct sched *s, int background)
         if (st == CAI_BUSY && s->n_begun)
             return;
         if (st != CAI_OK) {
-            fail(it, st == CAI_BUSY ? CAI_LIMIT : st, err);
+            gen_fail(&it->gen, st == CAI_BUSY ? CAI_LIMIT : st, err);
             continue;
         }
         it->begun = 1;
@@ -126,14 +119,24 @@ static void admit(struct sched *s, int background)
     }
 }
 
+/* Those of one kind that can move. */
+static size_t collect(const struct sched *s, int background, struct gen **gens)
+{
+    size_t n = 0;
+
+    for (struct item *it = s->first; it && n < SCHED_MAX_ACTIVE; it = it->next)
+        if (it->begun && !it->gen.done && !!it->gen.req->background == background)
+            gens[n++] = &it->gen;
+    return n;
+}
+
 int sched_step(struct sched *s, int waited, int64_t *wait_us)
 {
-    struct gen *gens[2 * SCHED_MAX_ACTIVE];
-    struct item *items[2 * SCHED_MAX_ACTIVE];
+    struct gen *gens[SCHED_MAX_ACTIVE];
     int64_t clock_us = clock_mono_us(), next_us = 0;
     char err[ERR_MAX] = "";
     enum cai_status st = CAI_OK;
-    size_t n = 0;
+    size_t n;
     int background;
 
     *wait_us = 0;
@@ -148,17 +151,16 @@ int sched_step(struct sched *s, int waited, int64_t *wait_us)
 
     background = !any_interactive(s);
     admit(s, background);
-    for (struct item *it = s->first; it && n < SCHED_MAX_ACTIVE; it = it->next)
-        if (it->begun && !it->gen.done && !!it->gen.req->background == background) {
-            items[n] = it;
-            gens[n++] = &it->gen;
-        }
+    n = collect(s, background, gens);
+    /* An interactive one may be waiting for the room a background one holds. */
+    if (n == 0 && !background)
+        n = collect(s, 1, gens);
     if (n)
         st = s->provider->ops->step(s->provider, gens, n, s->now_us, &next_us, err,
                                     sizeof err);
     for (size_t i = 0; i < n && st != CAI_OK; i++)
         if (!gens[i]->done)
-            fail(items[i], st, *err ? err : "out of memory");
+            gen_fail(gens[i], st, err);
     complete(s);
     s->wake_us = next_us;
     if (next_us > s->now_us)

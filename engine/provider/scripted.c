@@ -205,7 +205,7 @@ static enum cai_status scripted_begin(struct provider *p, struct gen *g, int64_t
 }
 
 /* One word, or the end. */
-static enum cai_status tell(struct gen *g, int64_t now_us)
+static void tell(struct gen *g, int64_t now_us)
 {
     struct telling *t = g->own;
     struct gen_token token = {.id = (int32_t)g->result.n_tokens, .logprob_b = -1};
@@ -215,33 +215,29 @@ static enum cai_status tell(struct gen *g, int64_t now_us)
         token.piece = t->rest;
         t->rest += token.piece_len;
         t->ready_us = now_us + t->delay_us;
-        return gen_add(g, &token, now_us);
     }
-    if (t->error) {
-        g->result.status =
-            err_set(CAI_REMOTE, g->result.message, ERR_MAX, "%s", t->error);
-        gen_finish(g, CAI_FINISH_CANCELLED);
-        return CAI_OK;
-    }
-    if (t->finish == CAI_FINISH_EOS)
-        return gen_add(g, &token, now_us);
-    gen_finish(g, t->finish);
-    return CAI_OK;
+    if (token.piece || (!t->error && t->finish == CAI_FINISH_EOS))
+        gen_add(g, &token, now_us);
+    else if (t->error)
+        gen_fail(g, CAI_REMOTE, t->error);
+    else
+        gen_finish(g, t->finish);
 }
 
 static enum cai_status scripted_step(struct provider *p, struct gen *const *gens,
                                      size_t n, int64_t now_us, int64_t *next_us,
                                      char *err, size_t errlen)
 {
-    enum cai_status st = CAI_OK;
     int64_t soonest = INT64_MAX;
     int moved = 0;
 
     (void)p;
-    for (size_t i = 0; i < n && st == CAI_OK; i++) {
+    (void)err;
+    (void)errlen;
+    for (size_t i = 0; i < n; i++) {
         const struct telling *t = gens[i]->own;
         if (t->ready_us <= now_us) {
-            st = tell(gens[i], now_us);
+            tell(gens[i], now_us);
             moved = 1;
         } else if (t->ready_us < soonest) {
             soonest = t->ready_us;
@@ -249,7 +245,7 @@ static enum cai_status scripted_step(struct provider *p, struct gen *const *gens
     }
     if (!moved)
         *next_us = soonest;
-    return st == CAI_OK ? CAI_OK : err_nomem(err, errlen, "answer");
+    return CAI_OK;
 }
 
 static void scripted_end(struct provider *p, struct gen *g)
