@@ -422,6 +422,36 @@ static void default_model_facts(void **state)
     tokenizer_free(t);
 }
 
+/* What cai.h shows, through a model opened for its vocabulary alone. */
+static void public_face(void **state)
+{
+    static const struct cai_model_options vocab = {.vocab_only = 1};
+    static const char text[] = "Hello <|im_end|>";
+    struct cai_model *m = NULL;
+    struct strbuf b = STRBUF_INIT(100);
+    int32_t *ids;
+    size_t n, len;
+
+    (void)state;
+    need_file(test_model());
+    if (cai_model_open(&m, test_model(), &vocab, err, sizeof err) != CAI_OK)
+        fail_msg("%s", err);
+    assert_string_equal(cai_model_info(m)->tokenizer, "gpt2/smollm");
+    assert_string_equal(cai_model_info(m)->chat_template, "chatml");
+    assert_int_equal(cai_tokenize(m, text, strlen(text), &ids, &n, err, sizeof err),
+                     CAI_OK);
+    for (size_t i = 0; i < n; i++) {
+        const char *p = cai_token_piece(m, ids[i], &len);
+        assert_int_equal(strbuf_add(&b, p, len), CAI_OK);
+        assert_int_not_equal(ids[i], 2);
+    }
+    assert_string_equal(b.data, text);
+    assert_null(cai_token_piece(m, -1, &len));
+    strbuf_free(&b);
+    cai_free(ids);
+    cai_model_close(m);
+}
+
 /* ------------------------------------------------------------------ pre-tokenizers */
 
 /* Pieces are separated by U+00B7 in `want`; expectations come from the `tokenizers`
@@ -573,6 +603,32 @@ static void ignore_merges(void **state)
     check_ids(t, "abc", (int32_t[]){ABC}, 1);
     check_ids(t, "abcd", (int32_t[]){AB, 'c', 'd'}, 3);
     assert_true(tokenizer_adds_bos(t));
+    tokenizer_free(t);
+}
+
+/* Without types, the ids the file names are control tokens all the same; of equal texts
+ * the lowest id counts, of equal merges the first. */
+static void untyped_and_twice(void **state)
+{
+    static const char *const tokens[] = {"ab", "ab", "bc", "<s>", "<|im_end|>"};
+    static const char *const merges[] = {"a b", "b c", "a b"};
+    struct vocab_file v = {0};
+    struct tokenizer *t = NULL;
+
+    (void)state;
+    vocab_str(&v, K("model"), "gpt2"); /* no pre-tokenizer named: "default" */
+    vocab_strings(&v, K("tokens"), 1, tokens, 5);
+    vocab_strings(&v, K("merges"), 0, merges, 3);
+    vocab_u32(&v, K("bos_token_id"), 259);
+    assert_int_equal(build(&t, &v), CAI_OK);
+    assert_string_equal(tokenizer_name(t), "gpt2/default");
+    check_ids(t, "abc", (int32_t[]){256, 'c'}, 2);
+    check_ids(t, "<s>", (int32_t[]){'<', 's', '>'}, 3);
+    assert_int_equal(tokenizer_control(t, "<s>", 3), 259);
+    assert_true(tokenizer_is_control(t, 260));
+    assert_true(tokenizer_is_eog(t, 260));
+    assert_int_equal(tokenizer_eot(t), 260);
+    assert_int_equal(tokenizer_eos(t), -1);
     tokenizer_free(t);
 }
 
@@ -816,10 +872,12 @@ int main(void)
         cmocka_unit_test(too_long_is_refused),
         cmocka_unit_test(names_are_ordinary_text),
         cmocka_unit_test(default_model_facts),
+        cmocka_unit_test(public_face),
         cmocka_unit_test(pre_tokenizers_cut),
         cmocka_unit_test(pre_tokenizer_names_are_complete),
         cmocka_unit_test(small_bpe),
         cmocka_unit_test(ignore_merges),
+        cmocka_unit_test(untyped_and_twice),
         cmocka_unit_test(small_spm),
         cmocka_unit_test(unsupported_kinds),
         cmocka_unit_test(hostile_arrays),
