@@ -164,18 +164,27 @@ static void check_case(const char *family, const struct tokenizer *tok, const cJ
     chat_segments_free(seg, n_seg);
 }
 
-static void as_a_jinja_engine_renders(void **state)
+/* The document; the caller deletes it. */
+static cJSON *read_cases(void)
 {
     static const char path[] = TEST_DATA "chat_template.json";
     struct strbuf text = STRBUF_INIT(4 << 20);
     cJSON *doc = NULL;
+
+    if (file_read(&text, path, err, sizeof err) != CAI_OK ||
+        json_parse(&doc, text.data, text.len, err, sizeof err) != CAI_OK)
+        fail_msg("%s: %s", path, err);
+    strbuf_free(&text);
+    return doc;
+}
+
+static void as_a_jinja_engine_renders(void **state)
+{
+    cJSON *doc = read_cases();
     const cJSON *family, *c;
     int n_families = 0, n_cases = 0;
 
     (void)state;
-    if (file_read(&text, path, err, sizeof err) != CAI_OK ||
-        json_parse(&doc, text.data, text.len, err, sizeof err) != CAI_OK)
-        fail_msg("%s: %s", path, err);
     cJSON_ArrayForEach(family, json_get(doc, "families"))
     {
         const char *name = json_str(family, "name");
@@ -199,7 +208,6 @@ static void as_a_jinja_engine_renders(void **state)
     assert_int_equal(n_families, N_FAMILIES);
     assert_true(n_cases >= N_FAMILIES * 20);
     cJSON_Delete(doc);
-    strbuf_free(&text);
 }
 
 static const struct chat_message talk[] = {
@@ -451,6 +459,61 @@ static void ids_of_the_default_model(void **state)
     gguf_close(g);
 }
 
+/* The ids of every conversation on the default file. Where its template inserts a system
+ * turn of its own, ours are the end of the list. */
+static void ids_as_the_reference(void **state)
+{
+    cJSON *doc = read_cases();
+    const cJSON *family, *c, *item;
+    const struct chat_template *t = chat_template_find("chatml");
+    struct gguf *g = NULL;
+    struct tokenizer *tok = NULL;
+    size_t n_compared = 0;
+
+    (void)state;
+    need_file(test_model());
+    assert_int_equal(gguf_open(&g, test_model(), err, sizeof err), CAI_OK);
+    assert_int_equal(tokenizer_new(&tok, g, err, sizeof err), CAI_OK);
+    family = json_get(doc, "families")->child;
+    assert_string_equal(json_str(family, "name"), "chatml");
+    cJSON_ArrayForEach(c, json_get(family, "cases"))
+    {
+        const cJSON *want = json_get(c, "tokens");
+        struct chat_message m[8];
+        struct cai_segment *seg;
+        size_t n = 0, n_seg, n_ids, n_want = (size_t)cJSON_GetArraySize(want);
+        int32_t *ids;
+
+        cJSON_ArrayForEach(item, json_get(c, "messages"))
+        {
+            assert_true(n < sizeof m / sizeof *m);
+            m[n].role = role_of(json_str(item, "role"));
+            m[n++].text = json_str(item, "content");
+        }
+        assert_int_equal(chat_template_render(&seg, &n_seg, t, tok, m, n,
+                                              json_bool(c, "generation", 0) ? "" : NULL,
+                                              err, sizeof err),
+                         CAI_OK);
+        assert_int_equal(chat_segments_encode(tok, seg, n_seg, &ids, &n_ids, err,
+                                              sizeof err),
+                         CAI_OK);
+        if (n == 0 || m[0].role == CHAT_SYSTEM)
+            assert_int_equal(n_ids, n_want);
+        else
+            assert_true(n_ids < n_want);
+        for (size_t i = 0; i < n_ids; i++)
+            assert_int_equal(
+                ids[i], cJSON_GetArrayItem(want, (int)(n_want - n_ids + i))->valueint);
+        n_compared += n_ids;
+        mem_free(ids);
+        chat_segments_free(seg, n_seg);
+    }
+    assert_true(n_compared > 500);
+    cJSON_Delete(doc);
+    tokenizer_free(tok);
+    gguf_close(g);
+}
+
 /* Plain text is joined before encoding; SPM's space comes once, at the beginning. */
 static void spm_spaces(void **state)
 {
@@ -559,6 +622,7 @@ int main(void)
         cmocka_unit_test(choosing),
         cmocka_unit_test(system_comes_first),
         cmocka_unit_test(ids_of_the_default_model),
+        cmocka_unit_test(ids_as_the_reference),
         cmocka_unit_test(spm_spaces),
         cmocka_unit_test(allocation_failures),
     };
