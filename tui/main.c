@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "app.h"
 #include "cli_commands.h"
 
 const struct cli_command cli_commands[] = {
@@ -71,6 +72,33 @@ static int print_version(struct cli *cli)
     return CLI_OK;
 }
 
+/* Bare `cai`, or with options only. */
+static int workbench(struct cli *cli, int argc, char **argv)
+{
+    static const struct cli_command cmd = {
+        "", "", "The workbench.",
+        "  cai\n  cai --session sessions/demo --model my.gguf\n", NULL};
+    const char *const editors[] = {getenv("CAI_EDITOR"), getenv("VISUAL"),
+                                   getenv("EDITOR")};
+    const char *no_color = getenv("NO_COLOR");
+    struct app_options o = {.cli = cli, .login = getenv("LOGNAME")};
+    const struct cli_option options[] = {
+        {"script", "FILE", CLI_STRING, (void *)&o.script,
+         "run a key script on a plain grid and print its screens"},
+        {"color", NULL, CLI_FLAG, &o.force_color, "colour even when NO_COLOR is set"},
+        {NULL, NULL, CLI_FLAG, NULL, NULL},
+    };
+    int n = cli_parse(cli, &cmd, options, argc, argv);
+
+    if (n != 0)
+        return n == -1 ? CLI_OK : CLI_USAGE;
+    for (size_t i = 0; i < sizeof editors / sizeof *editors && !o.editor; i++)
+        if (editors[i] && editors[i][0])
+            o.editor = editors[i];
+    o.no_color = no_color && no_color[0];
+    return app_run(&o);
+}
+
 int main(int argc, char **argv)
 {
     struct config_dirs dirs;
@@ -100,6 +128,8 @@ int main(int argc, char **argv)
         print_usage(), code = CLI_OK;
     else if (argc > 1 && strcmp(argv[1], "--version") == 0)
         code = print_version(&cli);
+    else if (argc == 1 || strncmp(argv[1], "--", 2) == 0)
+        code = workbench(&cli, argc - 1, argv + 1);
     else
         print_usage(), code = CLI_USAGE;
     config_free(&config);
