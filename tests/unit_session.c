@@ -71,6 +71,7 @@ int main(void)
     int failed;
 
     cai_init();
+    test_on_disk = 1;
     script_constitutions(constitutions);
     failed = cmocka_run_group_tests(tests, NULL, NULL);
     cai_constitution_free(constitutions[0]);

@@ -294,6 +294,10 @@ enum cai_status cai_session_edit_node(struct cai_session *s, uint32_t chain,
     if (!was)
         return err_set(CAI_INVALID, err, errlen, "c%u.%u: no such link in this session",
                        chain, node);
+    if (fold_node(fold_chain(&s->fold, chain), node)->is_unreadable)
+        return err_set(CAI_CORRUPT, err, errlen,
+                       "c%u.%u cannot be read, so it cannot be replaced; make a new link",
+                       chain, node);
     n = node_new();
     if (!n || !node_set_string(&n->text, text) || !node_set_string(&n->raw, text) ||
         !node_set_string(&n->author, author) ||

@@ -25,13 +25,14 @@ static int get_u32(const cJSON *obj, const char *key, uint32_t *out)
     return 1;
 }
 
-static int get_name(const cJSON *obj, const char *key, char **out)
+static int get_name(struct event *ev, const cJSON *obj, const char *key, char **out)
 {
     const char *s = json_str(obj, key);
 
     if (!s)
         return 0;
     *out = mem_strdup(s);
+    ev->no_memory = !*out;
     return *out != NULL;
 }
 
@@ -449,7 +450,8 @@ static enum cai_status name_encode(struct strbuf *out, const struct event *ev)
 
 static int name_decode(struct event *ev, const cJSON *body)
 {
-    return get_name(body, "is", &ev->name) && get_name(body, "was", &ev->was_name);
+    return get_name(ev, body, "is", &ev->name) &&
+           get_name(ev, body, "was", &ev->was_name);
 }
 
 static enum cai_status name_check(struct fold *f, const struct event *ev, char *err,
@@ -715,8 +717,10 @@ enum cai_status event_read(struct event *ev, const cJSON *doc, char *err, size_t
                        "open this session with that version",
                        kind);
     if (!ev->kind->decode(ev, body))
-        return err_set(CAI_CORRUPT, err, errlen,
-                       "an event of kind \"%s\" whose body cannot be read", kind);
+        return ev->no_memory
+                   ? err_nomem(err, errlen, "event")
+                   : err_set(CAI_CORRUPT, err, errlen,
+                             "an event of kind \"%s\" whose body cannot be read", kind);
     return CAI_OK;
 }
 

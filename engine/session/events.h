@@ -30,6 +30,7 @@ struct event {
     uint64_t of;       /* undo, redo: the action */
     uint64_t max_text; /* highest ordinal the event names */
     const char *data;  /* borrowed, node.add when written: provenance as JSON */
+    int no_memory;     /* why decode failed */
     uint64_t offset;   /* of its line in the journal */
     uint32_t line_len;
 };

@@ -26,6 +26,7 @@ struct fold_node {
     uint64_t hidden_by;    /* number of the event that hid it; 0: shown */
     uint64_t offset;       /* of its event's line in the journal */
     uint32_t line_len;     /* newline included */
+    int is_unreadable;     /* node is a stand-in */
     struct cai_node *node; /* NULL until somebody looks */
 };
 

@@ -93,6 +93,7 @@ static int load_node(struct cai_session *s, const struct fold_chain *c,
             return 0;
         }
     }
+    n->is_unreadable = st != CAI_OK;
     n->node = node;
     return 1;
 }

@@ -69,8 +69,13 @@ enum cai_status state_read(enum state_found *found, struct state_mark *mark, cJS
         err_nomem(err, errlen, path);
         goto out;
     }
-    if (json_parse(&d, body.data, body.len, NULL, 0) != CAI_OK || !read_mark(mark, d))
+    st = json_parse(&d, body.data, body.len, err, errlen);
+    if (st == CAI_NOMEM)
         goto out;
+    if (st != CAI_OK || !read_mark(mark, d)) {
+        st = CAI_OK;
+        goto out;
+    }
     mark->seq = r.number;
     *found = STATE_GOOD;
     *doc = d;

@@ -315,10 +315,13 @@ enum cai_status texts_get(struct texts *t, uint64_t ordinal, char **text, size_t
         st = err_nomem(err, errlen, t->path);
         goto out;
     }
-    if (json_parse(&doc, body.data, body.len, err, errlen) != CAI_OK) {
+    st = json_parse(&doc, body.data, body.len, err, errlen);
+    if (st != CAI_OK) {
         err_prefix(err, errlen, t->path);
+        st = st == CAI_NOMEM ? st : CAI_CORRUPT;
         goto out;
     }
+    st = CAI_CORRUPT;
     s = json_str(doc, "text");
     *len = s ? strlen(s) : 0;
     hash_hex(hash, s ? s : "", *len);
