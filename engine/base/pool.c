@@ -26,9 +26,9 @@
 
 enum {
     POOL_MAX_THREADS = 256,
-    /* Pauses of 40 to 140 cycles: about 10 us and 300 us. */
-    SPIN_LEAST = 500,
-    SPIN_MOST = 16000,
+    /* Pauses of 24 ns (Zen 5) to 60 ns: from 3 us and 400 us on. */
+    SPIN_LEAST = 128,
+    SPIN_MOST = 16384,
     CACHE_LINE = 64,
 };
 
