@@ -253,6 +253,16 @@ static void matmul_of_the_output_head(void **state)
     check_shape(8, 49152, 576, 3);
 }
 
+/* The largest code, now and then the least one where the offset is in the middle. */
+static uint8_t extreme_code(const struct tensor *t, size_t i)
+{
+    if (t->w.layout == MATRIX_Q4)
+        return 0xFF;
+    if (t->type->bits == 8 && i % 4 == 1)
+        return 0;
+    return (uint8_t)((1u << t->type->bits) - 1);
+}
+
 /* Extreme codes and activations: the integer sums are exact at their limits. */
 static void integers_do_not_saturate(void **state)
 {
@@ -265,10 +275,7 @@ static void integers_do_not_saturate(void **state)
         tensor_make(&t, type_ids[type], 16, 256);
         for (size_t i = 0; i < t.w.group_bytes; i++) /* only codes: scales come behind */
             if (i < 256 / 32 * (t.w.layout == MATRIX_Q4 ? 256u : 512u))
-                ((uint8_t *)t.w.data)[i] = t.w.layout == MATRIX_Q4 ? 0xFF
-                                           : t.type->bits == 8
-                                               ? (i % 4 == 1 ? 0 : 0xFF)
-                                               : (uint8_t)((1 << t.type->bits) - 1);
+                ((uint8_t *)t.w.data)[i] = extreme_code(&t, i);
         acts_make(&a, 2, 256);
         for (size_t i = 0; i < 256; i++) {
             a.x[i] = 1;

@@ -23,7 +23,7 @@ enum { L = KERNEL_LANES };
 /* The first n of 16 lanes; all when n >= 16. */
 INLINE __mmask16 first(size_t n)
 {
-    return n >= L ? (__mmask16)0xFFFF : (__mmask16)((1u << n) - 1);
+    return (__mmask16)(0xFFFFu >> (n < L ? L - n : 0));
 }
 
 INLINE float tree_sum(__m512 v)
