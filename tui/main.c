@@ -43,6 +43,10 @@ const struct cli_command cli_commands[] = {
      cli_constitution},
     {"replay", "SESSION", "Makes every model text of a session again; says what differs.",
      "  cai replay sessions/my-audit\n", cli_replay},
+    {"bench", "", "Speed of decode, prefill and scoring on this machine.",
+     "  cai bench\n"
+     "  cai bench --only tg128 --threads 1 --json\n",
+     cli_bench},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
