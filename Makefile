@@ -60,7 +60,7 @@ MODEL_PKGS  := python3 python3-pip ca-certificates
 TEST_PKGS   := libcmocka-dev tmux jq procps
 LINT_PKGS   := clang-format clang-tidy cppcheck
 CHECK_PKGS  := valgrind
-ORACLE_PKGS := python3-venv python3-dev g++ cmake ninja-build
+ORACLE_PKGS := python3-venv python3-dev python3-torch g++ cmake ninja-build
 
 # $(call install,packages): installs the missing ones through apt.
 define install

@@ -1,7 +1,7 @@
 """Speed beside llama.cpp in one run, interleaved A B A B; latency and memory of ours.
 
 llama.cpp is driven at its C interface, without sampling, in this process; ours is
-`cai bench --json --only tg128|pp512 --threads 2 --reps 1`, a process for each repetition.
+`cai bench --json --only tg128|pp512 --threads 2`, a process for each repetition.
 Figures are tok/s, median [min-max]; the machine is shared, so only ratios mean much.
 Usage: bench.py [--realtime] [REPETITIONS], 9 by default, 7 at least for a claim;
 --realtime (root) puts both sides before everything else that runs on a busy machine.
@@ -34,7 +34,7 @@ def summary(values, digits=1):
 
 def ours(measure, model):
     out = json.loads(run_cai(["bench", "--json", "--only", measure, "--threads", THREADS,
-                              "--reps", 1, "--model", model]))
+                              "--model", model]))
     return float(out[measure])
 
 
