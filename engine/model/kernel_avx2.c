@@ -249,6 +249,12 @@ INLINE void tile(struct kind kind, const int M, const struct matrix *w,
         __m256 scale0 = load_scales(scales + b * stride, kind.scale_f16), scale1 = scale0;
         __m256 min = scale0;
 
+        if (M == 1 && half == 0) { /* a stream: fetch this part of the next group */
+            size_t block = code_bytes + stride + (kind.has_min ? stride : 0);
+            const uint8_t *ahead = group + w->group_bytes + b * block;
+            for (size_t i = 0; i < block; i += 64)
+                _mm_prefetch((const char *)ahead + i, _MM_HINT_T0);
+        }
         load_codes(c, codes + b * code_bytes, kind);
         if (per_block == 2)
             scale1 = load_scales(scales + b * stride + stride / 2, kind.scale_f16);
