@@ -209,7 +209,9 @@ INLINE void tile(struct kind kind, const int M, const struct matrix *w,
             if (per_block == 1) {
                 d = kind.has_offset ? _mm512_set1_epi32(base0 + base1)
                                     : _mm512_setzero_si512();
-                d = dot16(dot16(d, c, 0, x), c, 4, x);
+                /* two chains of four instead of one of eight: latency */
+                d = _mm512_add_epi32(dot16(d, c, 0, x),
+                                     dot16(_mm512_setzero_si512(), c, 4, x));
                 acc[i] = _mm512_fmadd_ps(_mm512_mul_ps(scale0, xs), _mm512_cvtepi32_ps(d),
                                          acc[i]);
             } else {
