@@ -377,9 +377,11 @@ static void a_lost_text_is_shown_as_lost_in_a_repaired_copy(void **state)
     test_path(copy, "lost-text-copy");
     OK(cai_session_repair(path, copy, &kept, &lost, err, sizeof err));
     s = open_in(copy, CAI_SESSION_WRITE);
-    assert_int_equal(cai_session_edit_node(s, 1, 3, "x", "", NULL, err, sizeof err),
-                     CAI_CORRUPT);
-    assert_non_null(strstr(cai_session_chain(s, 0)->nodes[2]->text, "[this text"));
+    /* a list of log-probs: the text is there, the loss is said */
+    assert_non_null(strstr(cai_session_chain(s, 0)->nodes[2]->text, "answer 4"));
+    assert_null(cai_session_chain(s, 0)->nodes[2]->logprob_a);
+    assert_non_null(strstr(cai_session_info(s)->warning, "c1.3: "));
+    OK(cai_session_edit_node(s, 1, 3, "mine", "ann", NULL, err, sizeof err));
     cai_session_close(s);
 }
 
@@ -632,7 +634,7 @@ static void S8_S11_kill_the_writer_at_random_moments(void **state)
     snprintf(arguments, sizeof arguments, "kill %s %ld", path, count_of(20, 100));
     out = tool(arguments);
     NEED_TOOL(out);
-    print_message("%s", out);
+    print_message("%.300s", out);
     if (strstr(out, "FAIL") || !strstr(out, " kills, "))
         fail_msg("%s", out);
 }
@@ -695,7 +697,7 @@ static void S9_load_of_100000_events_and_100_MB(void **state)
 {
     enum { EVENTS = 100000, CHAINS = 100 };
     struct cai_session *s;
-    char path[256], file[320], *log;
+    char path[256], file[320];
     double began, with_state, without;
     uint64_t bytes = 0;
     struct stat st;
@@ -735,11 +737,10 @@ static void S9_load_of_100000_events_and_100_MB(void **state)
     without = now_s() - began;
     assert_int_equal(cai_session_info(s)->seq, EVENTS);
     cai_session_close(s);
-    log =
-        getenv("CAI_TEST_LONG"); /* sanitizers are slower; the bar is for the real one */
     print_message("%.0f MB: %.2f s with the state file, %.2f s without\n",
                   (double)bytes * 1e-6, with_state, without);
-    assert_true(log || with_state <= 2.0);
+    /* sanitizers are slower; the bar is for the real program */
+    assert_true(getenv("CAI_TEST_LONG") || with_state <= 2.0);
 }
 
 static void S9_append_with_a_sync_per_event(void **state)

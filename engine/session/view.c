@@ -42,8 +42,9 @@ static enum cai_status read_line(struct cai_session *s, const struct fold_node *
     return CAI_OK;
 }
 
-/* The node of an event that is on disk, as far as it can be read. */
-static enum cai_status read_node(struct cai_session *s, const struct fold_node *n,
+/* The node of an event that is on disk, as far as it can be read. n->is_unreadable: not
+ * even the event itself. */
+static enum cai_status read_node(struct cai_session *s, struct fold_node *n,
                                  struct cai_node *node, char *err, size_t errlen)
 {
     char *line = mem_alloc(n->line_len, 1);
@@ -59,6 +60,7 @@ static enum cai_status read_node(struct cai_session *s, const struct fold_node *
                      s->paths.journal, (unsigned long long)n->offset);
     if (st == CAI_OK)
         st = session_parse_record(&doc, &r, err, errlen);
+    n->is_unreadable = st != CAI_OK;
     if (st == CAI_OK)
         st = provenance_read(node, json_get(json_get(doc, "body"), "data"), s->texts, err,
                              errlen);
@@ -93,7 +95,6 @@ static int load_node(struct cai_session *s, const struct fold_chain *c,
             return 0;
         }
     }
-    n->is_unreadable = st != CAI_OK;
     n->node = node;
     return 1;
 }
