@@ -13,29 +13,27 @@
       act_step)                                                                          \
     X(CHAIN_AUTO, "auto-run", "a", CTX_CHAIN, "auto-run",                                \
       "Make several critiques and revisions in a row", denied_step, act_auto)            \
-    X(CHAIN_STOP, "stop", "<C-c>", CTX_CHAIN, NULL,                                      \
-      "Stop generating; the text so far is kept and marked", NULL, act_stop)             \
-    X(CHAIN_RESAMPLE, "re-sample", "r", CTX_CHAIN, "re-sample",                          \
-      "Sample the selected link again, beside the old one", denied_resample,             \
-      act_resample)                                                                      \
     X(CHAIN_EDIT, "edit", "e", CTX_CHAIN, "edit", "Change the selected text in place",   \
       denied_edit_text, act_edit)                                                        \
-    X(CHAIN_EDITOR, "edit-external", "E", CTX_CHAIN, NULL,                               \
-      "Change the selected text in $EDITOR", denied_edit_text, act_edit_external)        \
+    X(CHAIN_DIFF, "diff", "d", CTX_CHAIN, "diff",                                        \
+      "Compare a revision with the response before it, by words", denied_diff, act_diff) \
     X(CHAIN_PRINCIPLE, "choose-principle", "p", CTX_CHAIN, "principle",                  \
       "Choose the principle of the next step, or draw it at random", denied_principle,   \
       act_choose_principle)                                                              \
+    X(CHAIN_RESAMPLE, "re-sample", "r", CTX_CHAIN, "re-sample",                          \
+      "Sample the selected link again, beside the old one", denied_resample,             \
+      act_resample)                                                                      \
+    X(CHAIN_HUNK_NEXT, "next-change", "]", CTX_CHAIN, NULL, "To the next change",        \
+      denied_hunk, act_hunk_next)                                                        \
+    X(CHAIN_HUNK_PREV, "previous-change", "[", CTX_CHAIN, NULL, "To the change before",  \
+      denied_hunk, act_hunk_prev)                                                        \
+    X(CHAIN_EDITOR, "edit-external", "E", CTX_CHAIN, NULL,                               \
+      "Change the selected text in $EDITOR", denied_edit_text, act_edit_external)        \
     X(CHAIN_G_UP, "guidance-up", "+ =", CTX_CHAIN, NULL,                                 \
       "Turn up how much the critique and principle push revisions (g)", denied_write,    \
       act_g_up)                                                                          \
     X(CHAIN_G_DOWN, "guidance-down", "-", CTX_CHAIN, NULL,                               \
       "Turn it down; 0 is the sampling of the paper", denied_write, act_g_down)          \
-    X(CHAIN_DIFF, "diff", "d", CTX_CHAIN, "diff",                                        \
-      "Compare a revision with the response before it, by words", denied_diff, act_diff) \
-    X(CHAIN_HUNK_NEXT, "next-change", "]", CTX_CHAIN, NULL, "To the next change",        \
-      denied_hunk, act_hunk_next)                                                        \
-    X(CHAIN_HUNK_PREV, "previous-change", "[", CTX_CHAIN, NULL, "To the change before",  \
-      denied_hunk, act_hunk_prev)                                                        \
     X(CHAIN_SENT, "prompt-as-sent", "v", CTX_CHAIN, "prompt",                            \
       "The exact prompt the model was given, control tokens marked", denied_node,        \
       act_sent)                                                                          \
@@ -45,6 +43,8 @@
       act_zoom)                                                                          \
     X(CHAIN_NEW, "new-chain", "c", CTX_CHAIN, "new chain",                               \
       "Begin a chain with a prompt of your own", denied_write, act_new_chain)            \
+    X(CHAIN_STOP, "stop", "<C-c>", CTX_CHAIN, NULL,                                      \
+      "Stop generating; the text so far is kept and marked", NULL, act_stop)             \
     X(CHAIN_DELETE, "delete", "x <Del>", CTX_CHAIN, NULL,                                \
       "Delete the selected link with what hangs on it, or the chain (u brings it back)", \
       denied_delete, act_delete)                                                         \

@@ -264,6 +264,7 @@ static unsigned step_hunk(struct app *app, int dir)
 {
     struct pager *p = &app->chain.text;
 
+    pager_step(&app->chain.right, dir);
     if (!pager_step(p, dir))
         return app_say(app, ROLE_DIM,
                        dir > 0 ? "no change after this one"

@@ -274,6 +274,19 @@ static void finish(struct app *app)
 
 /* ---------------------------------------------------------------- results */
 
+/* The file's name: what people call a model, and shorter than what files call themselves.
+ */
+static char *display_name(const char *path)
+{
+    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    size_t len = strlen(name);
+
+    if (len > 5 &&
+        (strcmp(name + len - 5, ".gguf") == 0 || strcmp(name + len - 5, ".json") == 0))
+        len -= 5;
+    return xstrndup(name, len);
+}
+
 unsigned app_take_results(struct app *app)
 {
     struct cai_event e;
@@ -285,7 +298,7 @@ unsigned app_take_results(struct app *app)
         case CAI_EVENT_MODEL:
             if (e.status == CAI_OK) {
                 free(app->model_name);
-                app->model_name = xstrdup(e.message[0] ? e.message : "model");
+                app->model_name = display_name(app->model_path);
             } else {
                 app->model_failed = 1;
                 app_error(app, e.message);

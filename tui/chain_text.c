@@ -244,6 +244,12 @@ info_linef(struct doc *d, const char *name, const char *fmt, ...)
     info_line(d, name, value);
 }
 
+/* Enough of a hash to tell files apart; the session keeps all of it. */
+static void info_hash(struct doc *d, const char *name, const char *hash)
+{
+    info_linef(d, name, strlen(hash) == 64 ? "%.16s..." : "%s", hash);
+}
+
 static double mean(const float *v, size_t n)
 {
     double sum = 0;
@@ -304,11 +310,11 @@ static void make_info(const struct app *app, struct doc *d, const struct cai_cha
         info_linef(d, "tokens", "%zu, ended by %s", n->n_tokens,
                    cai_finish_name(n->finish));
         info_sampling(d, n);
-        info_line(d, "model", n->model);
+        info_hash(d, "model", n->model);
         info_line(d, "template", n->chat_template);
     }
-    info_line(d, "constitution", n->constitution);
-    info_line(d, "few-shots", n->fewshots);
+    info_hash(d, "constitution", n->constitution);
+    info_hash(d, "few-shots", n->fewshots);
     seconds = (time_t)(n->time_ms / 1000);
     if (app->tty && n->time_ms > 0 && localtime_r(&seconds, &tm))
         strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &tm);
@@ -324,7 +330,7 @@ void chain_text_make(struct app *app, int cols)
     const struct cai_chain *c = chain_current(app);
     const struct cai_node *n = chain_node(app);
     const struct live *l = v->live ? job_of(app, v->chain) : NULL;
-    int side = v->mode == MODE_DIFF && v->text_at.w >= 80;
+    int side = chain_side_by_side(app);
     int same_mode = v->shown_mode == v->mode;
     /* the text of a link that was under way and is complete now is the same text */
     int same_link =

@@ -72,14 +72,15 @@ void help_paint(struct app *app, struct rect body)
         const char *denied = (a->contexts & app->help_ctx) ? action_denied(app, i) : NULL;
         enum role role = denied || !(a->contexts & app->help_ctx) ? ROLE_DIM : ROLE_TEXT;
         char keys[64];
-        int x = 37;
+        int narrow = in.w < 64, x = narrow ? 12 : 37;
 
         if (attrs)
             grid_fill(&app->grid, line, ROLE_TEXT, attrs);
         action_keys(i, keys, sizeof keys);
         grid_cut(&app->grid, line, 1, 0, denied ? ROLE_DIM : ROLE_KEY, attrs, keys,
-                 strlen(keys), 13);
-        grid_cut(&app->grid, line, 15, 0, role, attrs, a->name, strlen(a->name), 21);
+                 strlen(keys), narrow ? 10 : 13);
+        if (!narrow)
+            grid_cut(&app->grid, line, 15, 0, role, attrs, a->name, strlen(a->name), 21);
         if (denied) {
             x += grid_str(&app->grid, line, x, 0, ROLE_WARN, attrs, "not now: ");
             grid_cut(&app->grid, line, x, 0, ROLE_DIM, attrs, denied, strlen(denied),

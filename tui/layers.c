@@ -291,7 +291,8 @@ static unsigned save_field(struct app *app, const char *text)
         cai_constitution_free(c);
         return app_error(app, err);
     }
-    snprintf(said, sizeof said, "%s changed", cai_field_name(p->field));
+    snprintf(said, sizeof said, "%s changed; the next step uses it",
+             cai_field_name(p->field));
     for (char *s = said; *s; s++)
         if (*s == '_')
             *s = ' ';

@@ -75,7 +75,8 @@ void pager_set(struct pager *p, struct doc *doc, int same)
     else if (p->wrap.cols)
         wrap_build(&p->wrap, buf_str(&p->doc.text), p->doc.text.len, p->wrap.cols);
     if (!same) {
-        p->top = p->stop = 0;
+        p->top = 0;
+        p->stop = SIZE_MAX;
         p->match = SIZE_MAX;
         p->follow = 0;
     }
@@ -120,6 +121,17 @@ static size_t first_span(const struct doc *d, size_t at)
     return lo;
 }
 
+/* The change one has stepped to stands out among the others. */
+static unsigned stop_attrs(const struct pager *p, const struct span *span)
+{
+    const struct doc *d = &p->doc;
+
+    if (!span || p->stop >= d->n_stops || span->at < d->stops[p->stop] ||
+        (p->stop + 1 < d->n_stops && span->at >= d->stops[p->stop + 1]))
+        return 0;
+    return span->role == ROLE_ADDED || span->role == ROLE_REMOVED ? ATTR_REVERSE : 0;
+}
+
 void pager_paint(const struct pager *p, struct grid *g, struct rect r, const char *query)
 {
     const char *s = buf_str(&p->doc.text);
@@ -135,7 +147,8 @@ void pager_paint(const struct pager *p, struct grid *g, struct rect r, const cha
             const struct span *span = span_at(&p->doc, at, &hint);
             size_t stop = span && span->at + span->len < end ? span->at + span->len : end;
             x += grid_text(g, r, x, row, span ? span->role : ROLE_TEXT,
-                           span ? span->attrs : 0, s + at, stop - at);
+                           (span ? span->attrs : 0) | stop_attrs(p, span), s + at,
+                           stop - at);
             at = stop;
         }
         if (!q_len)
@@ -178,11 +191,13 @@ void pager_show(struct pager *p, size_t at)
 
 int pager_step(struct pager *p, int dir)
 {
-    if (p->doc.n_stops == 0 || (dir < 0 && p->stop == 0) ||
-        (dir > 0 && p->stop + 1 >= p->doc.n_stops))
+    size_t next =
+        p->stop == SIZE_MAX ? (dir > 0 ? 0 : p->doc.n_stops - 1) : p->stop + (size_t)dir;
+
+    if (p->doc.n_stops == 0 || next >= p->doc.n_stops)
         return 0;
-    p->stop = dir > 0 ? p->stop + 1 : p->stop - 1;
-    pager_show(p, p->doc.stops[p->stop]);
+    p->stop = next;
+    pager_show(p, p->doc.stops[next]);
     return 1;
 }
 

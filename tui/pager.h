@@ -38,7 +38,7 @@ struct pager {
     size_t top;   /* first visible screen line */
     int rows;     /* visible */
     int follow;   /* sticks to the end of a growing text */
-    size_t stop;  /* the current place to step to */
+    size_t stop;  /* the place stepped to, SIZE_MAX: none yet */
     size_t match; /* byte of the current match, SIZE_MAX: none */
 };
 

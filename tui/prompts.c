@@ -178,7 +178,7 @@ static unsigned set_weight(struct app *app, const char *text)
         cai_constitution_free(c);
         return app_error(app, err);
     }
-    return constitution_store(app, c, "weight changed");
+    return constitution_store(app, c, "weight changed; the next step uses it");
 }
 
 static void set_filter(struct app *app, const char *text)

@@ -81,6 +81,7 @@ struct tree_row {
     uint32_t chain, node; /* node 0: the prompt */
     int live;             /* index of what is under way, -1: a stored link */
     int depth;            /* of branches */
+    int first;            /* begins a branch */
 };
 
 enum chain_mode { MODE_TEXT, MODE_DIFF, MODE_SENT, MODE_INFO, MODE_COUNT };
@@ -260,6 +261,7 @@ int chain_find(struct app *app, int dir, int from_here, int *wrapped);
 const struct cai_node *chain_node(const struct app *app);     /* selected, or NULL */
 const struct cai_chain *chain_current(const struct app *app); /* or NULL */
 void chain_position(const struct app *app, char *out, size_t size);
+int chain_side_by_side(const struct app *app);
 void chain_text_make(struct app *app, int cols); /* fills the pagers for the selection */
 /* The response a revision is compared with, NULL when there is none. */
 const struct cai_node *chain_before(const struct cai_chain *c, const struct cai_node *n);

@@ -11,7 +11,7 @@
 
 #include "ui.h"
 
-enum { SPLIT_MIN_COLS = 64, HEAD_ROWS = 3 };
+enum { SPLIT_MIN_COLS = 64, SIDES_MIN_COLS = 120, HEAD_ROWS = 3 };
 
 const struct cai_chain *chain_current(const struct app *app)
 {
@@ -48,36 +48,44 @@ static int live_below(const struct app *app, uint32_t chain, uint32_t parent)
     return -1;
 }
 
+/* An older child and all that hangs on it, set in. */
+static void add_branch(struct app *app, const struct cai_chain *c,
+                       const struct cai_node *n, int depth);
+
 static void add_links(struct app *app, const struct cai_chain *c, uint32_t parent,
                       int depth)
 {
     struct chain_view *v = &app->chain;
 
-    for (;;) { /* down the newest line; older branches on the way, set in */
+    for (;;) { /* down the newest line; older branches on the way */
         int live = live_below(app, c->id, parent);
         const struct cai_node *last = NULL;
 
         for (size_t i = 0; i < c->n_nodes; i++) {
-            const struct cai_node *n = c->nodes[i];
-            if (n->parent != parent)
+            if (c->nodes[i]->parent != parent)
                 continue;
-            if (last) {
-                add_row(v, (struct tree_row){c->id, last->id, -1, depth + 1});
-                add_links(app, c, last->id, depth + 1);
-            }
-            last = n;
+            if (last)
+                add_branch(app, c, last, depth + 1);
+            last = c->nodes[i];
         }
-        if (live >= 0 && last) {
-            add_row(v, (struct tree_row){c->id, last->id, -1, depth + 1});
-            add_links(app, c, last->id, depth + 1);
-        }
-        if (live >= 0)
-            add_row(v, (struct tree_row){c->id, 0, live, depth});
-        if (live >= 0 || !last)
+        if (live >= 0) {
+            if (last)
+                add_branch(app, c, last, depth + 1);
+            add_row(v, (struct tree_row){c->id, 0, live, depth, 0});
             return;
-        add_row(v, (struct tree_row){c->id, last->id, -1, depth});
+        }
+        if (!last)
+            return;
+        add_row(v, (struct tree_row){c->id, last->id, -1, depth, 0});
         parent = last->id;
     }
+}
+
+static void add_branch(struct app *app, const struct cai_chain *c,
+                       const struct cai_node *n, int depth)
+{
+    add_row(&app->chain, (struct tree_row){c->id, n->id, -1, depth, 1});
+    add_links(app, c, n->id, depth);
 }
 
 static int is_selected(const struct chain_view *v, const struct tree_row *r)
@@ -105,7 +113,7 @@ void chain_refresh(struct app *app)
         const struct cai_chain *c = cai_session_chain(app->session, i);
         if (!c)
             continue;
-        add_row(v, (struct tree_row){c->id, 0, -1, 0});
+        add_row(v, (struct tree_row){c->id, 0, -1, 0, 0});
         add_links(app, c, 0, 0);
     }
     n = v->list.n;
@@ -191,7 +199,7 @@ int chain_find(struct app *app, int dir, int from_here, int *wrapped)
         const char *s = row_text(app, &v->rows[i]);
         if (search_text(s, strlen(s), 0, app->query) == SIZE_MAX)
             continue;
-        *wrapped = dir > 0 ? i < at : i > at;
+        *wrapped = k > 0 && (dir > 0 ? i <= at : i >= at);
         v->list.sel = i;
         take_selection(v);
         return 1;
@@ -268,9 +276,9 @@ static void paint_link_row(struct app *app, struct rect line, const struct tree_
     char right[32] = "";
     int x = 3 + 2 * (r->depth < 6 ? r->depth : 6), w;
 
-    if (r->depth > 0)
-        grid_str(&app->grid, line, x - 2, 0, ROLE_BORDER, attrs,
-                 theme_glyph(GLYPH_BRANCH));
+    for (int at = 3; at < x; at += 2)
+        grid_str(&app->grid, line, at, 0, ROLE_BORDER, attrs,
+                 theme_glyph(r->first && at + 2 == x ? GLYPH_BRANCH : GLYPH_V));
     if (l)
         snprintf(right, sizeof right, "%d  ", l->n_tokens);
     else
@@ -378,20 +386,31 @@ static void paint_head(struct app *app, struct rect r)
         if (app->tty && n->tok_per_s > 0)
             at += snprintf(note + at, sizeof note - (size_t)at, "  %.0f tok/s",
                            n->tok_per_s);
-        at += snprintf(note + at, sizeof note - (size_t)at, "  %s",
-                       n->finish == CAI_FINISH_LENGTH      ? "cut at max tokens"
-                       : n->finish == CAI_FINISH_CANCELLED ? "stopped"
-                                                           : "complete");
         if (g != 0)
-            snprintf(note + at, sizeof note - (size_t)at, "  g %.3g", g);
+            at += snprintf(note + at, sizeof note - (size_t)at, "  g %.3g", g);
+        if (n->finish == CAI_FINISH_LENGTH)
+            at += snprintf(note + at, sizeof note - (size_t)at, "  cut");
+        if (n->finish == CAI_FINISH_CANCELLED)
+            at += snprintf(note + at, sizeof note - (size_t)at, "  stopped");
+        if (n->principle[0])
+            snprintf(note + at, sizeof note - (size_t)at, "  %s",
+                     chain_title_of(app, n->principle));
     }
     grid_cut(&app->grid, r, 0, 1, ROLE_DIM, 0, note, strlen(note), r.w);
+}
+
+int chain_side_by_side(const struct app *app)
+{
+    const struct cai_node *n = chain_node(app);
+
+    return app->chain.mode == MODE_DIFF && app->cols >= SIDES_MIN_COLS &&
+           chain_before(chain_current(app), n) != NULL;
 }
 
 static void paint_text(struct app *app, struct rect r)
 {
     struct chain_view *v = &app->chain;
-    int side = v->mode == MODE_DIFF && r.w >= 80, half = (r.w - 3) / 2;
+    int side = chain_side_by_side(app), half = (r.w - 3) / 2;
     struct rect body = {r.x, r.y + HEAD_ROWS, r.w, r.h - HEAD_ROWS};
     struct rect left = {body.x, body.y, half, body.h};
     struct rect right = {body.x + half + 3, body.y, r.w - half - 3, body.h};
@@ -416,12 +435,12 @@ static void paint_text(struct app *app, struct rect r)
 void chain_paint(struct app *app, struct rect body)
 {
     struct chain_view *v = &app->chain;
-    int left = body.w * 36 / 100;
+    int left = body.w * 2 / 5;
     struct rect rule = {body.x, body.y, body.w, 1};
     struct rect in = {body.x, body.y + 1, body.w, body.h - 1};
 
-    if (left > 46)
-        left = 46;
+    if (left > 44)
+        left = 44;
     grid_hline(&app->grid, rule, 0, ROLE_BORDER);
     if (body.w < SPLIT_MIN_COLS || (v->zoom && v->focus == PANE_RIGHT)) {
         /* one pane at a time */

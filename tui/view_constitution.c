@@ -192,14 +192,14 @@ void constitution_paint(struct app *app, struct rect body)
 {
     struct constitution_view *v = &app->constitution;
     const char *title = current(app) ? cai_constitution_title(current(app)) : "";
-    int left = body.w * 36 / 100;
+    int left = body.w * 2 / 5;
     struct rect rule = {body.x, body.y, body.w, 1};
     struct rect in = {body.x, body.y + 1, body.w, body.h - 1};
     int split = body.w >= SPLIT_MIN_COLS;
 
     refresh(app);
-    if (left > 46)
-        left = 46;
+    if (left > 44)
+        left = 44;
     grid_hline(&app->grid, rule, 0, ROLE_BORDER);
     if (split) {
         grid_str(&app->grid, rule, left, 0, ROLE_BORDER, 0, theme_glyph(GLYPH_TOP));
@@ -262,7 +262,7 @@ int constitution_find(struct app *app, int dir, int from_here, int *wrapped)
             const char *s = field_text(p, order[f]);
             if (search_text(s, strlen(s), 0, app->query) == SIZE_MAX)
                 continue;
-            *wrapped = dir > 0 ? i < at : i > at;
+            *wrapped = k > 0 && (dir > 0 ? i <= at : i >= at);
             v->list.sel = i;
             v->field = f;
             return 1;
@@ -291,7 +291,7 @@ unsigned constitution_store(struct app *app, struct cai_constitution *take_c,
     cai_constitution_free(take_c);
     if (st != CAI_OK)
         return app_error(app, err);
-    return app_say(app, ROLE_OK, "%s; the next step uses it", said) | FX_DATA;
+    return app_say(app, ROLE_OK, "%s", said) | FX_DATA;
 }
 
 const char *denied_constitution(const struct app *app)
@@ -377,7 +377,8 @@ unsigned act_principle_add(struct app *app)
         cai_constitution_free(c);
         return app_error(app, err);
     }
-    fx = constitution_store(app, c, "added");
+    fx =
+        constitution_store(app, c, "added and switched off: write its texts, then Space");
     list_place(&v->list, count(app), at);
     v->focus = PANE_RIGHT;
     v->field = 0;
@@ -398,7 +399,9 @@ unsigned act_principle_toggle(struct app *app)
         cai_constitution_free(c);
         return app_error(app, err);
     }
-    return constitution_store(app, c, on ? "switched on" : "switched off");
+    return constitution_store(app, c,
+                              on ? "switched on: it may be drawn"
+                                 : "switched off: it is drawn no more");
 }
 
 static unsigned move_principle(struct app *app, int by)

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "actions.h"
 
@@ -216,25 +217,52 @@ static int by_name(const struct dirent **a, const struct dirent **b)
     return strcmp((*a)->d_name, (*b)->d_name);
 }
 
-/* One row per file of a folder that ends in `ending`; value is the path, or the name
- * without its ending when bare. */
-static void add_files(struct app *app, const char *dir, const char *ending, int bare)
+/* What a file of a folder is, in a few words of the caller's buffer. */
+typedef void describe_fn(const char *path, char *out, size_t size);
+
+/* One row per file of a folder that ends in `ending`; value is the path, or without
+ * `describe` the bare name. */
+static void add_files(struct app *app, const char *dir, const char *ending,
+                      describe_fn *describe)
 {
     struct dirent **v = NULL;
     int n = scandir(dir, &v, NULL, by_name);
     size_t tail = strlen(ending);
 
     for (int i = 0; i < n; i++) {
-        char value[2 * CONFIG_PATH_MAX], label[256];
+        char value[2 * CONFIG_PATH_MAX], label[256], detail[128] = "";
         size_t len = strlen(v[i]->d_name);
         if (len > tail && strcmp(v[i]->d_name + len - tail, ending) == 0) {
             snprintf(label, sizeof label, "%.*s", (int)(len - tail), v[i]->d_name);
             snprintf(value, sizeof value, "%s/%s", dir, v[i]->d_name);
-            choice_add(app, label, bare ? "" : dir, bare ? label : value);
+            if (describe)
+                describe(value, detail, sizeof detail);
+            choice_add(app, label, detail, describe ? value : label);
         }
         free(v[i]);
     }
     free(v);
+}
+
+static void describe_model(const char *path, char *out, size_t size)
+{
+    struct stat sb;
+
+    if (stat(path, &sb) == 0)
+        snprintf(out, size, "%.0f MB", (double)sb.st_size / 1e6);
+}
+
+static void describe_constitution(const char *path, char *out, size_t size)
+{
+    struct cai_constitution *c = NULL;
+    char err[CLI_ERR_MAX];
+
+    if (cai_constitution_load(&c, path, err, sizeof err) == CAI_OK)
+        snprintf(out, size, "%.60s, %zu principle%s", cai_constitution_title(c),
+                 cai_constitution_count(c), cai_constitution_count(c) == 1 ? "" : "s");
+    else
+        snprintf(out, size, "%s", err);
+    cai_constitution_free(c);
 }
 
 static unsigned picked_fewshots(struct app *app, const char *value)
@@ -272,7 +300,7 @@ unsigned settings_enter(struct app *app)
     case SET_MODEL:
         choice_begin(app, "Model", picked_model);
         snprintf(dir, sizeof dir, "%s/models", app->cli->dirs->data);
-        add_files(app, dir, ".gguf", 0);
+        add_files(app, dir, ".gguf", describe_model);
         if (app->choice.n == 0)
             return app_say(app, ROLE_WARN, "%s: no model there; :model FILE", dir);
         return choice_open(app, app->model_path);
@@ -280,7 +308,7 @@ unsigned settings_enter(struct app *app)
         choice_begin(app, "Few-shots", picked_fewshots);
         choice_add(app, "none", "", "");
         snprintf(dir, sizeof dir, "%s/constitutions/fewshots", app->cli->dirs->share);
-        add_files(app, dir, ".json", 1);
+        add_files(app, dir, ".json", NULL);
         return choice_open(app, cai_session_settings(app->session)->fewshots);
     case SET_PRINCIPLE: return settings_choose_principle(app);
     case SET_LAYOUT:
@@ -332,7 +360,8 @@ static unsigned picked_constitution(struct app *app, const char *path)
 
     if (cai_constitution_load(&c, path, err, sizeof err) != CAI_OK)
         return app_error(app, err);
-    snprintf(said, sizeof said, "%.80s", cai_constitution_title(c));
+    snprintf(said, sizeof said, "%.80s: the next step uses it",
+             cai_constitution_title(c));
     app->constitution.list.sel = 0;
     return constitution_store(app, c, said);
 }
@@ -345,7 +374,7 @@ unsigned act_choose_constitution(struct app *app)
         return picked_constitution(app, app->arg);
     choice_begin(app, "Constitution (u brings the old one back)", picked_constitution);
     snprintf(dir, sizeof dir, "%s/constitutions", app->cli->dirs->share);
-    add_files(app, dir, ".json", 0);
+    add_files(app, dir, ".json", describe_constitution);
     if (app->choice.n == 0)
         return app_say(app, ROLE_WARN, "%s: no constitution there", dir);
     return choice_open(app, "");
