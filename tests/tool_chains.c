@@ -4,7 +4,7 @@
  *
  * Usage: tool_chains MODEL CONSTITUTION FEWSHOTS_DIR key=value... <prompts
  * Prompts: one JSON object with "id" and "prompt" per line. Keys: layout, fewshots, g
- * (INITIAL,CRITIQUE,REVISION), against, temp, max_tokens, steps, seed.
+ * (INITIAL,CRITIQUE,REVISION), against, temp, top_p, max_tokens, steps, seed.
  */
 #include <cjson/cJSON.h>
 #include <stdio.h>
@@ -31,7 +31,7 @@ static int set(struct cai_chain_settings *s, int *steps, const char *arg)
     const char *v = strchr(arg, '=');
     size_t n = v ? (size_t)(v - arg) : 0;
 
-    if (!v++)
+    if (!v++ || n == 0)
         return 0;
     if (strncmp(arg, "layout", n) == 0)
         s->layout = strcmp(v, "paper") == 0 ? CAI_LAYOUT_PAPER : CAI_LAYOUT_CHAT;
@@ -42,6 +42,8 @@ static int set(struct cai_chain_settings *s, int *steps, const char *arg)
             strcmp(v, "nothing") == 0 ? CAI_AGAINST_NOTHING : CAI_AGAINST_OPPOSITE;
     else if (strncmp(arg, "temp", n) == 0)
         s->sampling.temperature = strtod(v, NULL);
+    else if (strncmp(arg, "top_p", n) == 0)
+        s->sampling.top_p = strtod(v, NULL);
     else if (strncmp(arg, "max_tokens", n) == 0)
         s->sampling.max_tokens = (int)strtol(v, NULL, 10);
     else if (strncmp(arg, "steps", n) == 0)
