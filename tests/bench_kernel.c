@@ -17,7 +17,9 @@
 
 enum { LAYERS = 30, PER_LAYER = 7, RUNS = 9, HIDDEN = 576, FFN = 1536, VOCAB = 49152 };
 
-/* Outputs, inputs, and whether a barrier follows. */
+enum { ITEMS_PER_THREAD = 4 }; /* as the forward pass does */
+
+/* Outputs, inputs, and whether a step ends here. */
 static const struct {
     size_t n, k;
     int last_of_step;
@@ -41,20 +43,47 @@ static void die(const char *msg)
     exit(1);
 }
 
-static void run(void *arg, int i, int n)
+/* Matrices of a step: up to the next one that ends a step, or the head alone. */
+static size_t step_end(const struct bench *b, size_t at)
+{
+    while (at + 1 < b->last && at != LAYERS * PER_LAYER &&
+           !shapes[at % PER_LAYER].last_of_step)
+        at++;
+    return at + 1;
+}
+
+/* An item is a share of the outputs of every matrix of its step. */
+static size_t n_items(const void *arg, size_t step)
+{
+    const struct bench *b = arg;
+    (void)step;
+    return (size_t)pool_n_threads(b->pool) * ITEMS_PER_THREAD;
+}
+
+static void run(void *arg, size_t step, size_t i, size_t i_thread)
 {
     struct bench *b = arg;
+    size_t n = n_items(b, step), at = b->first, end;
 
-    for (size_t at = b->first; at < b->last; at++) {
+    (void)i_thread;
+    for (size_t s = 0; s < step; s++)
+        at = step_end(b, at);
+    end = step_end(b, at);
+    for (; at < end; at++) {
         const struct matrix *w = &b->w[at];
-        size_t groups = matrix_n_groups(w);
-        size_t g0 = groups * (size_t)i / (size_t)n,
-               g1 = groups * (size_t)(i + 1) / (size_t)n;
+        size_t groups = matrix_n_groups(w), g0 = groups * i / n,
+               g1 = groups * (i + 1) / n;
         b->set->matmul(w, w->k == FFN ? &b->wide : &b->narrow, b->y + g0 * 16, w->n, g0,
                        g1);
-        if (at == LAYERS * PER_LAYER || shapes[at % PER_LAYER].last_of_step)
-            pool_barrier(b->pool);
     }
+}
+
+static size_t n_steps(const struct bench *b)
+{
+    size_t n = 0;
+    for (size_t at = b->first; at < b->last; n++)
+        at = step_end(b, at);
+    return n;
 }
 
 static int by_value(const void *a, const void *b)
@@ -72,7 +101,7 @@ static void measure(struct bench *b, struct pool *pools[2], int runs, double ms[
         for (int p = 0; p < 2; p++) {
             int64_t start = clock_mono_us();
             b->pool = pools[p];
-            pool_run(pools[p], run, b);
+            pool_run(pools[p], &(struct pool_job){n_steps(b), n_items, run, b});
             if (r >= 0)
                 t[p][r] = (double)(clock_mono_us() - start) / 1e3;
         }

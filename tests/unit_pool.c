@@ -1,4 +1,4 @@
-/* unit_pool.c: every slice runs, barriers hold, an idle pool costs nothing. */
+/* unit_pool.c: every item runs once, steps hold, an idle pool costs nothing. */
 #include "testing.h"
 
 #include <stdatomic.h>
@@ -8,67 +8,60 @@
 #include "base/mem.h"
 #include "base/pool.h"
 
-enum { ROUNDS = 200 };
+enum { STEPS = 200 };
 
 struct job {
-    struct pool *pool;
-    atomic_int turn;     /* threads that reached this round */
-    atomic_int too_soon; /* barriers that let somebody pass early */
-    int seen[16];        /* calls per slice */
+    size_t n_threads;
+    atomic_size_t done[STEPS]; /* items finished per step */
+    atomic_int too_soon;       /* items that began before the step before was done */
+    atomic_int strangers;      /* items on a thread that does not exist */
 };
 
-static void count_slices(void *arg, int i, int n)
+/* 0, 1, 2, ... 10, 0, 1, ...: also fewer items than threads, and none. */
+static size_t n_items(const void *arg, size_t step)
 {
-    struct job *j = arg;
-    assert_true(i < n && n <= 16);
-    j->seen[i]++;
+    (void)arg;
+    return step % 11;
 }
 
-static void many_barriers(void *arg, int i, int n)
+static void count_item(void *arg, size_t step, size_t item, size_t i_thread)
 {
     struct job *j = arg;
 
-    (void)i;
-    for (int round = 1; round <= ROUNDS; round++) {
-        atomic_fetch_add(&j->turn, 1);
-        pool_barrier(j->pool);
-        if (atomic_load(&j->turn) != round * n)
-            atomic_fetch_add(&j->too_soon, 1);
-        pool_barrier(j->pool);
-    }
+    (void)item;
+    if (step && atomic_load(&j->done[step - 1]) != n_items(j, step - 1))
+        atomic_fetch_add(&j->too_soon, 1);
+    if (i_thread >= j->n_threads)
+        atomic_fetch_add(&j->strangers, 1);
+    atomic_fetch_add(&j->done[step], 1);
 }
 
-static void every_slice_runs_once_per_run(void **state)
+static void run(struct pool *p, struct job *j)
 {
+    for (size_t i = 0; i < STEPS; i++)
+        atomic_store(&j->done[i], 0);
+    pool_run(p, &(struct pool_job){STEPS, n_items, count_item, j});
+    for (size_t i = 0; i < STEPS; i++)
+        assert_int_equal(atomic_load(&j->done[i]), n_items(j, i));
+}
+
+static void every_item_runs_once_and_steps_hold(void **state)
+{
+    struct pool *p = NULL;
     char err[256];
 
     (void)state;
     for (int n = 1; n <= 9; n += 2) { /* also more threads than cores */
-        struct job j = {0};
-        assert_int_equal(pool_new(&j.pool, n, err, sizeof err), CAI_OK);
-        assert_int_equal(pool_n_threads(j.pool), n);
-        for (int run = 0; run < 50; run++)
-            pool_run(j.pool, count_slices, &j);
-        for (int i = 0; i < 16; i++)
-            assert_int_equal(j.seen[i], i < n ? 50 : 0);
-        pool_free(j.pool);
-    }
-}
-
-static void nobody_passes_a_barrier_early(void **state)
-{
-    char err[256];
-
-    (void)state;
-    for (int n = 1; n <= 8; n *= 2) {
-        struct job j = {0};
-        assert_int_equal(pool_new(&j.pool, n, err, sizeof err), CAI_OK);
-        for (int run = 0; run < 3; run++) {
-            atomic_store(&j.turn, 0);
-            pool_run(j.pool, many_barriers, &j);
-        }
+        struct job j = {.n_threads = (size_t)n};
+        assert_int_equal(pool_new(&p, n, err, sizeof err), CAI_OK);
+        assert_int_equal(pool_n_threads(p), n);
+        for (int i = 0; i < 50; i++)
+            run(p, &j);
         assert_int_equal(atomic_load(&j.too_soon), 0);
-        pool_free(j.pool);
+        assert_int_equal(atomic_load(&j.strangers), 0);
+        pool_run(p, &(struct pool_job){0, n_items, count_item, &j}); /* no steps */
+        pool_run(p, &(struct pool_job){1, n_items, count_item, &j}); /* no items */
+        pool_free(p);
     }
 }
 
@@ -82,20 +75,20 @@ static double cpu_seconds(void)
 static void an_idle_pool_uses_no_cpu(void **state)
 {
     struct timespec settle = {0, 100 * 1000 * 1000}, idle = {0, 300 * 1000 * 1000};
-    struct job j = {0};
+    struct job j = {.n_threads = 4};
+    struct pool *p = NULL;
     double before;
     char err[256];
 
     (void)state;
-    assert_int_equal(pool_new(&j.pool, 4, err, sizeof err), CAI_OK);
-    pool_run(j.pool, count_slices, &j);
-    nanosleep(&settle, NULL); /* the spinning after a run is over by then */
+    assert_int_equal(pool_new(&p, 4, err, sizeof err), CAI_OK);
+    run(p, &j);
+    nanosleep(&settle, NULL); /* the spinning after a job is over by then */
     before = cpu_seconds();
     nanosleep(&idle, NULL);
     assert_true(cpu_seconds() - before < 0.003);
-    pool_run(j.pool, count_slices, &j); /* and it wakes again */
-    assert_int_equal(j.seen[3], 2);
-    pool_free(j.pool);
+    run(p, &j); /* and it wakes again */
+    pool_free(p);
 }
 
 static void refusals_and_lack_of_memory(void **state)
@@ -118,8 +111,7 @@ static void refusals_and_lack_of_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(every_slice_runs_once_per_run),
-        cmocka_unit_test(nobody_passes_a_barrier_early),
+        cmocka_unit_test(every_item_runs_once_and_steps_hold),
         cmocka_unit_test(an_idle_pool_uses_no_cpu),
         cmocka_unit_test(refusals_and_lack_of_memory),
     };

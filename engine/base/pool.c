@@ -1,22 +1,26 @@
 /*
- * pool.c: see pool.h. Workers wait on a generation word, barriers on a phase word; both
- * waits spin first and then sleep on a futex, so a barrier costs some 0.1 us while
- * everybody runs, and nothing burns a core for longer than SPIN_MOST.
+ * pool.c: see pool.h. One word says which item of which step is next; an item is taken by
+ * adding one to it. Because the word also holds the number of items, a thread that wakes
+ * late, even in another job, knows from that one addition whether it has an item.
  *
- * How long to spin is learnt: a wait that ends in sleep halves it, one that did not
- * doubles it. When other programs hold the cores, spinning only keeps our own next thread
- * from running.
+ * Threads without an item wait for the phase word to change: first spinning, then on a
+ * futex, so a step costs some 0.1 us while everybody runs, and nothing burns a core for
+ * longer than SPIN_MOST. How long to spin is learnt: a wait that ends in sleep halves it,
+ * one that did not doubles it. When other programs hold the cores, spinning only keeps
+ * our own next thread from running.
  *
  * Refuses queues, priorities and nesting. Thread: pool_run() from one thread at a time.
  */
 #include "base/pool.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -45,14 +49,17 @@ struct worker {
     int index;
 };
 
+/* The next item: step << 40 | number of items << 20 | item. */
+enum { ITEM_BITS = 20 };
+#define ITEM_MASK (((uint64_t)1 << ITEM_BITS) - 1)
+
 struct pool {
-    struct wait_word generation; /* +1 per run */
-    struct wait_word phase;      /* +1 per barrier */
-    _Alignas(CACHE_LINE) atomic_int arrived;
+    struct wait_word phase; /* +1 per step */
+    _Alignas(CACHE_LINE) atomic_uint_fast64_t next;
+    _Alignas(CACHE_LINE) atomic_size_t left; /* unfinished items of this step */
+    atomic_int finished, stop;
     int n_threads, n_started; /* n_started: workers to join */
-    int stop;
-    pool_fn *fn;
-    void *arg;
+    const struct pool_job *job;
     struct worker *workers; /* (n_threads - 1) */
 };
 
@@ -77,35 +84,58 @@ static void wait_until_not(struct wait_word *w, unsigned old)
     }
     if (rounds > SPIN_LEAST)
         atomic_store_explicit(&w->spin_rounds, rounds / 2, memory_order_relaxed);
-    atomic_fetch_add(&w->sleepers, 1);
-    while (atomic_load(&w->value) == old)
-        syscall(SYS_futex, &w->value, FUTEX_WAIT_PRIVATE, old, NULL, NULL, 0);
-    atomic_fetch_sub(&w->sleepers, 1);
+    while (atomic_load(&w->value) == old) {
+        atomic_fetch_add(&w->sleepers, 1);
+        if (atomic_load(&w->value) == old)
+            syscall(SYS_futex, &w->value, FUTEX_WAIT_PRIVATE, old, NULL, NULL, 0);
+    }
 }
 
 /* The sleeper counts itself before it looks, we change before we count: one of the two
- * sees the other. */
+ * sees the other. Taking the count to zero spares the next call a system call while they
+ * are on their way. */
 static void advance(struct wait_word *w)
 {
     atomic_fetch_add(&w->value, 1);
-    if (atomic_load(&w->sleepers) > 0)
+    if (atomic_exchange(&w->sleepers, 0) > 0)
         syscall(SYS_futex, &w->value, FUTEX_WAKE_PRIVATE, POOL_MAX_THREADS, NULL, NULL,
                 0);
 }
 
-void pool_barrier(struct pool *p)
+/* Opens the first step from `step` on that has items, or ends the job. */
+static void open_step(struct pool *p, size_t step)
 {
-    unsigned phase;
+    const struct pool_job *job = p->job;
+    size_t n = 0;
 
-    if (p->n_threads == 1)
-        return;
-    phase = atomic_load_explicit(&p->phase.value, memory_order_relaxed);
-    if (atomic_fetch_add(&p->arrived, 1) == p->n_threads - 1) {
-        atomic_store_explicit(&p->arrived, 0, memory_order_relaxed);
-        advance(&p->phase);
+    while (step < job->n_steps && (n = job->n_items(job->arg, step)) == 0)
+        step++;
+    assert(n <= POOL_MAX_ITEMS && step <= POOL_MAX_STEPS);
+    if (step == job->n_steps) {
+        atomic_store(&p->next, 0); /* no items: nobody touches the job any more */
+        atomic_store(&p->finished, 1);
     } else {
-        wait_until_not(&p->phase, phase);
+        atomic_store(&p->left, n);
+        atomic_store(&p->next,
+                     (uint64_t)step << 2 * ITEM_BITS | (uint64_t)n << ITEM_BITS);
     }
+    advance(&p->phase);
+}
+
+/* Takes and runs one item; 0 when there is none now. An attempt in vain adds one as well:
+ * at most two per thread and step, which the item's bits have room for. */
+static int run_one(struct pool *p, size_t i_thread)
+{
+    uint64_t taken = atomic_fetch_add(&p->next, 1);
+    size_t item = taken & ITEM_MASK, n = taken >> ITEM_BITS & ITEM_MASK,
+           step = taken >> 2 * ITEM_BITS;
+
+    if (item >= n)
+        return 0;
+    p->job->run(p->job->arg, step, item, i_thread);
+    if (atomic_fetch_sub(&p->left, 1) == 1)
+        open_step(p, step + 1);
+    return 1;
 }
 
 static void *worker_main(void *arg)
@@ -113,24 +143,27 @@ static void *worker_main(void *arg)
     struct worker *w = arg;
     struct pool *p = w->pool;
 
-    for (unsigned seen = 0;; seen++) {
-        wait_until_not(&p->generation, seen);
-        if (p->stop)
+    for (;;) {
+        unsigned phase = atomic_load(&p->phase.value);
+        if (atomic_load(&p->stop))
             return NULL;
-        p->fn(p->arg, w->index, p->n_threads);
-        pool_barrier(p);
+        if (!run_one(p, (size_t)w->index))
+            wait_until_not(&p->phase, phase);
     }
 }
 
-void pool_run(struct pool *p, pool_fn *fn, void *arg)
+void pool_run(struct pool *p, const struct pool_job *job)
 {
-    if (p->n_threads > 1) {
-        p->fn = fn;
-        p->arg = arg;
-        advance(&p->generation);
+    p->job = job;
+    atomic_store(&p->finished, 0);
+    open_step(p, 0);
+    for (;;) {
+        unsigned phase = atomic_load(&p->phase.value);
+        if (atomic_load(&p->finished))
+            return;
+        if (!run_one(p, 0))
+            wait_until_not(&p->phase, phase);
     }
-    fn(arg, 0, p->n_threads);
-    pool_barrier(p);
 }
 
 /* Spinning helps only when everybody has a core. */
@@ -161,7 +194,6 @@ enum cai_status pool_new(struct pool **dst, int n_threads, char *err, size_t err
         return err_nomem(err, errlen, "the thread pool");
     p->n_threads = n_threads;
     atomic_init(&p->phase.spin_rounds, spin_rounds_for(n_threads));
-    atomic_init(&p->generation.spin_rounds, spin_rounds_for(n_threads));
     p->workers = mem_alloc((size_t)n_threads, sizeof *p->workers);
     if (!p->workers) {
         st = err_nomem(err, errlen, "the thread pool");
@@ -195,8 +227,8 @@ void pool_free(struct pool *p)
 {
     if (!p)
         return;
-    p->stop = 1;
-    advance(&p->generation);
+    atomic_store(&p->stop, 1);
+    advance(&p->phase);
     for (int i = 0; i < p->n_started; i++)
         pthread_join(p->workers[i].thread, NULL);
     mem_free(p->workers);

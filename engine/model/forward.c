@@ -1,39 +1,43 @@
 /*
- * forward.c: one pass of up to PASS_ROWS tokens through the model, on all threads of the
- * pool, in one run with barriers between phases.
+ * forward.c: one pass of up to PASS_ROWS tokens through the model, as one job of the
+ * pool: a table of steps per layer, then those of the head.
  *
- * Work is divided by rows, by outputs of a matrix or by heads, never along a sum, and
- * every sum has one order fixed by the model: so no result depends on the division.
- * Attention goes over pages of 16 positions in order; the log-sum-exp of the vocabulary
- * is taken over fixed slices and then over the slices.
+ * Steps are divided into items by rows, by outputs of a matrix or by heads, never along a
+ * sum, and every sum has one order fixed by the model: so no result depends on the
+ * division. Attention goes over pages of 16 positions in order; the log-sum-exp of the
+ * vocabulary is taken over fixed slices and then over the slices.
  *
- * Thread: pass_run() on the context's thread; run_phases() on every pool thread.
+ * Thread: pass_run() on the context's thread; items on every pool thread.
  */
 #include <math.h>
 #include <string.h>
 
 #include "model/forward_impl.h"
 
-enum { GROUPS_PER_BLOCK = KERNEL_BLOCK / KERNEL_LANES };
+enum {
+    GROUPS_PER_BLOCK = KERNEL_BLOCK / KERNEL_LANES,
+    ITEMS_PER_THREAD = 4, /* even shares although cores are disturbed, at little cost */
+    ROWS_PER_ITEM = 4,    /* of the steps that go row by row */
+};
 
-/* What one thread knows of a pass. */
+/* What an item knows of its pass. */
 struct worker {
     struct ctx *c;
     const struct cai_model *m;
     const struct model_shape *s;
     const struct kernel *kernel;
-    struct pass_thread *own;
-    size_t i, n; /* this thread, threads */
+    struct pass_thread *own; /* scratch of the thread it runs on */
+    size_t layer, item, n_items;
 };
 
-/* Part of n items that is this thread's. */
 struct range {
     size_t begin, end;
 };
 
+/* The part of n units that is this item's. */
 static struct range share(const struct worker *w, size_t n)
 {
-    return (struct range){n * w->i / w->n, n * (w->i + 1) / w->n};
+    return (struct range){n * w->item / w->n_items, n * (w->item + 1) / w->n_items};
 }
 
 static struct range clamp(struct range r, size_t begin, size_t n)
@@ -41,11 +45,6 @@ static struct range clamp(struct range r, size_t begin, size_t n)
     size_t a = r.begin > begin ? r.begin - begin : 0,
            b = r.end > begin ? r.end - begin : 0;
     return (struct range){a < n ? a : n, b < n ? b : n};
-}
-
-static void barrier(const struct worker *w)
-{
-    pool_barrier(w->m->pool);
 }
 
 size_t pass_group(const struct model_shape *s)
@@ -82,14 +81,14 @@ static void quantize_rows(const struct worker *w, struct acts *a, struct range r
 /* ------------------------------------------------------------------ linears */
 
 /* z = A x for the rows that have an adapter on this linear. */
-static void lora_down(const struct worker *w, size_t layer, enum linear l,
-                      const struct acts *in, struct range rows)
+static void lora_down(const struct worker *w, enum linear l, const struct acts *in,
+                      struct range rows)
 {
     struct ctx *c = w->c;
 
     for (size_t r = rows.begin; c->any_adapter && r < rows.end; r++) {
         const struct adapter *a = c->rows[r].seq->adapter;
-        const struct lora *lora = a ? adapter_lora(a, layer, l) : NULL;
+        const struct lora *lora = a ? adapter_lora(a, w->layer, l) : NULL;
         if (lora && lora->r)
             w->kernel->lora_a(c->lora_z[l] + r * c->max_rank, lora->A, in->x + r * in->k,
                               lora->r, lora->k);
@@ -98,11 +97,11 @@ static void lora_down(const struct worker *w, size_t layer, enum linear l,
 
 /* Outputs of the row groups of one linear for all rows of the pass: W x, bias, adapters.
  * y (M, ldy) is the whole output. */
-static void linear_groups(const struct worker *w, size_t layer, enum linear l,
-                          const struct acts *in, float *y, size_t ldy, struct range g)
+static void linear_groups(const struct worker *w, enum linear l, const struct acts *in,
+                          float *y, size_t ldy, struct range g)
 {
     struct ctx *c = w->c;
-    const struct model_layer *weights = w->m->layers + layer;
+    const struct model_layer *weights = w->m->layers + w->layer;
     size_t n0 = g.begin * KERNEL_LANES, n1 = g.end * KERNEL_LANES,
            n = weights->linear[l].n;
 
@@ -116,7 +115,7 @@ static void linear_groups(const struct worker *w, size_t layer, enum linear l,
     for (size_t r = 0; c->any_adapter && r < c->n_rows; r++) {
         const struct seq *seq = c->rows[r].seq;
         const struct lora *lora =
-            seq->adapter ? adapter_lora(seq->adapter, layer, l) : NULL;
+            seq->adapter ? adapter_lora(seq->adapter, w->layer, l) : NULL;
         if (lora && lora->r)
             w->kernel->lora_b(y + r * ldy + n0, lora->B + n0 * lora->r,
                               c->lora_z[l] + r * c->max_rank, n1 - n0, lora->r,
@@ -130,15 +129,14 @@ static size_t n_groups(const struct worker *w, enum linear l)
 }
 
 /* Adds the outputs of a linear to the residual stream, own columns only. */
-static void linear_residual(const struct worker *w, size_t layer, enum linear l,
-                            const struct acts *in)
+static void linear_residual(const struct worker *w, enum linear l, const struct acts *in)
 {
     struct ctx *c = w->c;
     size_t n = w->s->n_embd;
     struct range g = share(w, n_groups(w, l));
     size_t n0 = g.begin * KERNEL_LANES, n1 = g.end * KERNEL_LANES;
 
-    linear_groups(w, layer, l, in, c->tmp, n, g);
+    linear_groups(w, l, in, c->tmp, n, g);
     if (n1 > n)
         n1 = n;
     for (size_t r = 0; n0 < n1 && r < c->n_rows; r++)
@@ -163,13 +161,13 @@ static void embed(const struct worker *w)
 }
 
 /* The residual stream after `layer` layers, for the rows that want it. */
-static void copy_hidden(const struct worker *w, size_t layer, struct range rows)
+static void copy_hidden(const struct worker *w, struct range rows)
 {
     size_t n = w->s->n_embd;
 
     for (size_t r = rows.begin; r < rows.end; r++) {
         const struct entry *e = w->c->rows[r].entry;
-        int at = (int)layer - e->hidden_layer;
+        int at = (int)w->layer - e->hidden_layer;
         if ((e->want & ENTRY_HIDDEN) && at >= 0 && at < e->n_hidden)
             memcpy(e->hidden + (size_t)at * n, w->c->x + r * n, n * sizeof(float));
     }
@@ -185,8 +183,30 @@ static void norm(const struct worker *w, const float *weight, struct range rows)
     quantize_rows(w, &c->norm_in, rows);
 }
 
-/* Q, K and V as one list of row groups, so that threads share it evenly. */
-static void project_qkv(const struct worker *w, size_t layer)
+static void attn_norm(const struct worker *w)
+{
+    struct ctx *c = w->c;
+    struct range rows = share(w, c->n_rows);
+
+    copy_hidden(w, rows);
+    norm(w, w->m->layers[w->layer].attn_norm, rows);
+    lora_down(w, LINEAR_Q, &c->norm_in, rows);
+    lora_down(w, LINEAR_K, &c->norm_in, rows);
+    lora_down(w, LINEAR_V, &c->norm_in, rows);
+}
+
+static void ffn_norm(const struct worker *w)
+{
+    struct ctx *c = w->c;
+    struct range rows = share(w, c->n_rows);
+
+    norm(w, w->m->layers[w->layer].ffn_norm, rows);
+    lora_down(w, LINEAR_GATE, &c->norm_in, rows);
+    lora_down(w, LINEAR_UP, &c->norm_in, rows);
+}
+
+/* Q, K and V as one list of row groups, so that it can be shared evenly. */
+static void project_qkv(const struct worker *w)
 {
     static const enum linear qkv[] = {LINEAR_Q, LINEAR_K, LINEAR_V};
     size_t begin = 0, total = 0;
@@ -197,7 +217,7 @@ static void project_qkv(const struct worker *w, size_t layer)
     own = share(w, total);
     for (size_t i = 0; i < 3; i++) {
         enum linear l = qkv[i];
-        linear_groups(w, layer, l, &w->c->norm_in, w->c->y[l], model_linear_n(w->s, l),
+        linear_groups(w, l, &w->c->norm_in, w->c->y[l], model_linear_n(w->s, l),
                       clamp(own, begin, n_groups(w, l)));
         begin += n_groups(w, l);
     }
@@ -222,7 +242,7 @@ static void rotate(const struct worker *w, float *dst, const float *src, size_t 
 
 /* Rotates queries into a layout where the queries of a block are equally spaced, and puts
  * keys and values into their page. head: key-value head. */
-static void place(const struct worker *w, size_t layer, size_t row, size_t head)
+static void place_head(const struct worker *w, size_t row, size_t head)
 {
     struct ctx *c = w->c;
     const struct model_shape *s = w->s;
@@ -230,7 +250,7 @@ static void place(const struct worker *w, size_t layer, size_t row, size_t head)
     const struct row *at = c->rows + row;
     const struct kv_page *page = at->seq->pages[at->pos / KV_PAGE_TOKENS];
     size_t slot = at->pos % KV_PAGE_TOKENS;
-    float *keys = kv_keys(&c->kv, page, layer, head) + slot;
+    float *keys = kv_keys(&c->kv, page, w->layer, head) + slot;
     float *queries = c->queries + (head * c->n_rows + row) * group * kd;
     float *rotated = w->own->key;
 
@@ -240,22 +260,29 @@ static void place(const struct worker *w, size_t layer, size_t row, size_t head)
     rotate(w, rotated, c->y[LINEAR_K] + (row * s->n_kv_heads + head) * kd, row);
     for (size_t d = 0; d < kd; d++)
         keys[d * KV_PAGE_TOKENS] = rotated[d];
-    memcpy(kv_values(&c->kv, page, layer, head) + slot * vd,
+    memcpy(kv_values(&c->kv, page, w->layer, head) + slot * vd,
            c->y[LINEAR_V] + (row * s->n_kv_heads + head) * vd, vd * sizeof(float));
 }
 
-static void place_all(const struct worker *w, size_t layer)
+static void place(const struct worker *w)
 {
-    struct range r = share(w, w->c->n_rows * w->s->n_kv_heads);
+    struct range rows = share(w, w->c->n_rows);
 
-    for (size_t i = r.begin; i < r.end; i++)
-        place(w, layer, i / w->s->n_kv_heads, i % w->s->n_kv_heads);
+    for (size_t r = rows.begin; r < rows.end; r++)
+        for (size_t head = 0; head < w->s->n_kv_heads; head++)
+            place_head(w, r, head);
+}
+
+/* Heads are whole blocks of codes, so that each can be quantised by itself. */
+static int quantized_by_head(const struct model_shape *s)
+{
+    return s->v_dim % KERNEL_BLOCK == 0;
 }
 
 /* Attention of the rows of a block, for query heads [g0, g1) of a key-value head. With
  * more than one row the heads are all of them, so that the queries stand in one run. */
-static void attend(const struct worker *w, size_t layer, const struct row_block *block,
-                   size_t head, size_t g0, size_t g1)
+static void attend_block(const struct worker *w, const struct row_block *block,
+                         size_t head, size_t g0, size_t g1)
 {
     struct ctx *c = w->c;
     const struct model_shape *s = w->s;
@@ -271,77 +298,69 @@ static void attend(const struct worker *w, size_t layer, const struct row_block 
 
     for (size_t p = 0; p < n_pages; p++)
         w->kernel->attn_scores(scores + p * KV_PAGE_TOKENS, lds, queries, kd, n_queries,
-                               kv_keys(&c->kv, seq->pages[p], layer, head), 1, kd, scale);
+                               kv_keys(&c->kv, seq->pages[p], w->layer, head), 1, kd,
+                               scale);
     for (size_t q = 0; q < n_queries; q++)
         w->kernel->softmax(scores + q * lds, first + q / per_row + 1);
     memset(mixed, 0, n_queries * vd * sizeof(float));
     for (size_t p = 0; p < whole; p++) /* pages every row sees to their end */
         w->kernel->attn_mix(mixed, vd, scores + p * KV_PAGE_TOKENS, lds, n_queries,
-                            kv_values(&c->kv, seq->pages[p], layer, head), vd,
+                            kv_values(&c->kv, seq->pages[p], w->layer, head), vd,
                             KV_PAGE_TOKENS, vd);
     for (size_t r = 0; r < block->n_rows; r++)
         for (size_t p = whole; p * KV_PAGE_TOKENS <= first + r; p++) {
             size_t n = first + r + 1 - p * KV_PAGE_TOKENS;
             w->kernel->attn_mix(mixed + r * per_row * vd, vd,
                                 scores + r * per_row * lds + p * KV_PAGE_TOKENS, lds,
-                                per_row, kv_values(&c->kv, seq->pages[p], layer, head),
+                                per_row, kv_values(&c->kv, seq->pages[p], w->layer, head),
                                 vd, n < KV_PAGE_TOKENS ? n : KV_PAGE_TOKENS, vd);
         }
-    for (size_t r = 0; r < block->n_rows; r++)
-        memcpy(c->attn_in.x + (block->row + r) * c->attn_in.k + (head * group + g0) * vd,
-               mixed + r * per_row * vd, per_row * vd * sizeof(float));
+    for (size_t r = 0; r < block->n_rows; r++) {
+        size_t row = block->row + r, d0 = (head * group + g0) * vd;
+        memcpy(c->attn_in.x + row * c->attn_in.k + d0, mixed + r * per_row * vd,
+               per_row * vd * sizeof(float));
+        if (quantized_by_head(s))
+            w->kernel->quantize(&c->attn_in, row, row + 1, d0, d0 + per_row * vd);
+    }
 }
 
-static void attend_all(const struct worker *w, size_t layer)
+/* Few rows: query heads of a key-value head fall to several threads. */
+static int split_groups(const struct ctx *c)
 {
-    struct ctx *c = w->c;
-    size_t n_heads = w->s->n_kv_heads, group = pass_group(w->s);
-    size_t n_items = c->n_blocks * n_heads;
-    struct range own;
-
-    if (n_items >= 4 * w->n || c->n_rows > c->n_blocks) {
-        /* Late blocks see most positions: handed out first. */
-        for (;;) {
-            size_t i = atomic_fetch_add(&c->next_item, 1) - layer * (n_items + w->n);
-            if (i >= n_items)
-                return;
-            attend(w, layer, c->blocks + c->n_blocks - 1 - i / n_heads, i % n_heads, 0,
-                   group);
-        }
-    }
-    /* Few rows: the query heads of a key-value head may fall to two threads. */
-    own = share(w, n_items * group);
-    while (own.begin < own.end) {
-        size_t item = own.begin / group, g0 = own.begin % group,
-               g1 = g0 + (own.end - own.begin);
-        if (g1 > group)
-            g1 = group;
-        attend(w, layer, c->blocks + item / n_heads, item % n_heads, g0, g1);
-        own.begin += g1 - g0;
-    }
+    return c->n_blocks == c->n_rows &&
+           c->n_blocks * c->m->shape.n_kv_heads < 2 * (size_t)pool_n_threads(c->m->pool);
 }
 
-/* Quantises the input of the output projection: by rows, or by columns when rows are few.
- */
-static void prepare_attn_out(const struct worker *w, size_t layer)
+static void attend(const struct worker *w)
 {
-    struct ctx *c = w->c;
-    struct acts *a = &c->attn_in;
-    struct range rows = share(w, c->n_rows), blocks;
+    size_t n_kv_heads = w->s->n_kv_heads, group = pass_group(w->s), item = w->item;
 
-    lora_down(w, layer, LINEAR_O, a, rows);
-    if (c->n_rows >= w->n || a->k % KERNEL_BLOCK) {
-        quantize_rows(w, a, rows);
-        return;
+    if (split_groups(w->c)) {
+        size_t head = item / group % n_kv_heads, g = item % group;
+        attend_block(w, w->c->blocks + item / group / n_kv_heads, head, g, g + 1);
+    } else { /* late blocks see most positions: first */
+        attend_block(w, w->c->blocks + w->c->n_blocks - 1 - item / n_kv_heads,
+                     item % n_kv_heads, 0, group);
     }
-    blocks = share(w, a->k / KERNEL_BLOCK);
-    if (blocks.begin < blocks.end)
-        w->kernel->quantize(a, 0, c->n_rows, blocks.begin * KERNEL_BLOCK,
-                            blocks.end * KERNEL_BLOCK);
 }
 
-/* gate, up, silu(gate) * up and its codes, all on this thread's columns. */
-static void gate_and_up(const struct worker *w, size_t layer)
+/* What the output projection needs of whole rows, when it could not be done by head. */
+static void finish_attention(const struct worker *w)
+{
+    struct range rows = share(w, w->c->n_rows);
+
+    lora_down(w, LINEAR_O, &w->c->attn_in, rows);
+    if (!quantized_by_head(w->s))
+        quantize_rows(w, &w->c->attn_in, rows);
+}
+
+static void attn_output(const struct worker *w)
+{
+    linear_residual(w, LINEAR_O, &w->c->attn_in);
+}
+
+/* gate, up, silu(gate) * up and its codes, all on this item's columns. */
+static void gate_and_up(const struct worker *w)
 {
     struct ctx *c = w->c;
     size_t n = w->s->n_ff, groups = n_groups(w, LINEAR_GATE);
@@ -356,13 +375,24 @@ static void gate_and_up(const struct worker *w, size_t layer)
         n1 = n;
     if (n0 >= n1)
         return;
-    linear_groups(w, layer, LINEAR_GATE, &c->norm_in, c->y[LINEAR_GATE], n, r);
-    linear_groups(w, layer, LINEAR_UP, &c->norm_in, c->y[LINEAR_UP], n, r);
+    linear_groups(w, LINEAR_GATE, &c->norm_in, c->y[LINEAR_GATE], n, r);
+    linear_groups(w, LINEAR_UP, &c->norm_in, c->y[LINEAR_UP], n, r);
     for (size_t i = 0; i < c->n_rows; i++)
         w->kernel->silu_mul(c->ffn_in.x + i * n + n0, c->y[LINEAR_GATE] + i * n + n0,
                             c->y[LINEAR_UP] + i * n + n0, n1 - n0);
     if (n % KERNEL_BLOCK == 0)
         w->kernel->quantize(&c->ffn_in, 0, c->n_rows, n0, n1);
+}
+
+/* What the down projection needs of whole rows. */
+static void ffn_lora(const struct worker *w)
+{
+    lora_down(w, LINEAR_DOWN, &w->c->ffn_in, share(w, w->c->n_rows));
+}
+
+static void ffn_output(const struct worker *w)
+{
+    linear_residual(w, LINEAR_DOWN, &w->c->ffn_in);
 }
 
 /* The output norm and its codes, for the rows whose logits are needed. */
@@ -372,6 +402,7 @@ static void head_norm(const struct worker *w)
     size_t n = w->s->n_embd;
     struct range rows = share(w, c->n_rows);
 
+    copy_hidden(w, rows);
     for (size_t r = rows.begin; r < rows.end; r++) {
         size_t h = c->rows[r].head_row;
         if (h == SIZE_MAX)
@@ -415,59 +446,105 @@ static void head_slices(const struct worker *w)
     }
 }
 
-static void run_phases(void *arg, int i_thread, int n_threads)
+/* ------------------------------------------------------------------ steps */
+
+enum unit { ROWS, QKV_GROUPS, HEADS, OUTPUT_GROUPS, FFN_BLOCKS, SLICES };
+enum when { ALWAYS, ADAPTER, ROW_STEP, HEAD };
+
+struct step {
+    void (*run)(const struct worker *w);
+    enum unit unit; /* what it is divided into */
+    enum when when;
+};
+
+static const struct step first_step = {embed, ROWS, ALWAYS};
+
+static const struct step layer_steps[] = {
+    {attn_norm, ROWS, ALWAYS},
+    {project_qkv, QKV_GROUPS, ALWAYS},
+    {place, ROWS, ALWAYS},
+    {attend, HEADS, ALWAYS},
+    {finish_attention, ROWS, ROW_STEP},
+    {attn_output, OUTPUT_GROUPS, ALWAYS},
+    {ffn_norm, ROWS, ALWAYS},
+    {gate_and_up, FFN_BLOCKS, ALWAYS},
+    {ffn_lora, ROWS, ADAPTER},
+    {ffn_output, OUTPUT_GROUPS, ALWAYS},
+};
+
+static const struct step last_steps[] = {
+    {head_norm, ROWS, ALWAYS},
+    {head_slices, SLICES, HEAD},
+};
+
+enum {
+    N_LAYER_STEPS = sizeof layer_steps / sizeof *layer_steps,
+    N_LAST_STEPS = sizeof last_steps / sizeof *last_steps,
+};
+
+static const struct step *find_step(const struct ctx *c, size_t at, size_t *layer)
+{
+    *layer = 0;
+    if (at == 0)
+        return &first_step;
+    *layer = (at - 1) / N_LAYER_STEPS;
+    if (*layer < c->m->shape.n_layers)
+        return layer_steps + (at - 1) % N_LAYER_STEPS;
+    *layer = c->m->shape.n_layers;
+    return last_steps + (at - 1 - c->m->shape.n_layers * N_LAYER_STEPS);
+}
+
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
+static size_t n_step_items(const void *arg, size_t at)
+{
+    const struct ctx *c = arg;
+    const struct model_shape *s = &c->m->shape;
+    const struct worker w = {.m = c->m};
+    size_t layer, most = ITEMS_PER_THREAD * (size_t)pool_n_threads(c->m->pool);
+    const struct step *step = find_step(c, at, &layer);
+
+    switch (step->when) {
+    case ALWAYS: break;
+    case ADAPTER:
+        if (!c->any_adapter)
+            return 0;
+        break;
+    case ROW_STEP:
+        if (!c->any_adapter && quantized_by_head(s))
+            return 0;
+        break;
+    case HEAD:
+        if (c->n_head_rows == 0)
+            return 0;
+        break;
+    }
+    switch (step->unit) {
+    case ROWS: return (c->n_rows + ROWS_PER_ITEM - 1) / ROWS_PER_ITEM;
+    case QKV_GROUPS: return least(n_groups(&w, LINEAR_Q), most);
+    case HEADS: return c->n_blocks * (split_groups(c) ? s->n_heads : s->n_kv_heads);
+    case OUTPUT_GROUPS: return least(n_groups(&w, LINEAR_O), most);
+    case FFN_BLOCKS: return least(n_groups(&w, LINEAR_GATE), most);
+    case SLICES: break;
+    }
+    return pass_vocab_slices(s);
+}
+
+static void run_item(void *arg, size_t at, size_t item, size_t i_thread)
 {
     struct ctx *c = arg;
-    const struct worker worker = {.c = c,
-                                  .m = c->m,
-                                  .s = &c->m->shape,
-                                  .kernel = c->m->kernel,
-                                  .own = c->threads + i_thread,
-                                  .i = (size_t)i_thread,
-                                  .n = (size_t)n_threads};
-    const struct worker *w = &worker;
-    struct range rows = share(w, c->n_rows);
+    struct worker w = {.c = c,
+                       .m = c->m,
+                       .s = &c->m->shape,
+                       .kernel = c->m->kernel,
+                       .own = c->threads + i_thread,
+                       .item = item,
+                       .n_items = n_step_items(c, at)};
 
-    embed(w);
-    for (size_t layer = 0; layer < w->s->n_layers; layer++) {
-        const struct model_layer *weights = w->m->layers + layer;
-        if (layer)
-            barrier(w);
-        copy_hidden(w, layer, rows);
-        norm(w, weights->attn_norm, rows);
-        lora_down(w, layer, LINEAR_Q, &c->norm_in, rows);
-        lora_down(w, layer, LINEAR_K, &c->norm_in, rows);
-        lora_down(w, layer, LINEAR_V, &c->norm_in, rows);
-        barrier(w);
-        project_qkv(w, layer);
-        barrier(w);
-        place_all(w, layer);
-        barrier(w);
-        attend_all(w, layer);
-        barrier(w);
-        prepare_attn_out(w, layer);
-        barrier(w);
-        linear_residual(w, layer, LINEAR_O, &c->attn_in);
-        barrier(w);
-        norm(w, weights->ffn_norm, rows);
-        lora_down(w, layer, LINEAR_GATE, &c->norm_in, rows);
-        lora_down(w, layer, LINEAR_UP, &c->norm_in, rows);
-        barrier(w);
-        gate_and_up(w, layer);
-        barrier(w);
-        if (c->any_adapter) {
-            lora_down(w, layer, LINEAR_DOWN, &c->ffn_in, rows);
-            barrier(w);
-        }
-        linear_residual(w, layer, LINEAR_DOWN, &c->ffn_in);
-    }
-    barrier(w);
-    copy_hidden(w, w->s->n_layers, rows);
-    if (c->n_head_rows == 0)
-        return;
-    head_norm(w);
-    barrier(w);
-    head_slices(w);
+    find_step(c, at, &w.layer)->run(&w);
 }
 
 void pass_run(struct ctx *c)
@@ -480,9 +557,10 @@ void pass_run(struct ctx *c)
     c->norm_in.k = c->head_in.k = s->n_embd;
     c->attn_in.k = s->n_heads * s->v_dim;
     c->ffn_in.k = s->n_ff;
-    atomic_store(&c->next_item, 0);
     pthread_mutex_lock(&c->m->pool_lock);
-    pool_run(c->m->pool, run_phases, c);
+    pool_run(c->m->pool,
+             &(struct pool_job){1 + s->n_layers * N_LAYER_STEPS + N_LAST_STEPS,
+                                n_step_items, run_item, c});
     pthread_mutex_unlock(&c->m->pool_lock);
     for (size_t r = 0; r < c->n_rows; r++) {
         struct row *row = c->rows + r;

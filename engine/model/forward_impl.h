@@ -7,8 +7,6 @@
 #ifndef MODEL_FORWARD_IMPL_H
 #define MODEL_FORWARD_IMPL_H
 
-#include <stdatomic.h>
-
 #include "model/forward.h"
 #include "model/kv.h"
 #include "model/model.h"
@@ -75,7 +73,6 @@ struct ctx {
     struct acts norm_in, attn_in, ffn_in, head_in; /* inputs of the linears */
     float *lse_parts;                              /* (M, vocabulary slices) */
     struct pass_thread *threads;
-    atomic_size_t next_item;
 };
 
 /* Queries of a row that share a key-value head. */

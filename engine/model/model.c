@@ -11,7 +11,6 @@
 #include "model/model.h"
 
 #include <sched.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,6 +23,7 @@
 enum {
     MAX_DIM = 1 << 24, /* of any size in the metadata; keeps products far from overflow */
     MAX_THREADS = 256,
+    MAX_LAYERS = 10000,  /* so that layers fit the pool's items and steps */
     NAME_MAX_BYTES = 80, /* of a tensor or metadata key */
 };
 
@@ -40,7 +40,6 @@ struct loader {
     unsigned char *used; /* (n_tensors) the architecture knows this tensor */
     struct pack_job *jobs;
     size_t n_jobs;
-    atomic_size_t next_job;
     char *err;
     size_t errlen;
 };
@@ -360,26 +359,26 @@ static enum cai_status make_rope(struct loader *ld)
     return CAI_OK;
 }
 
-static void pack_some(void *arg, int i_thread, int n_threads)
+static size_t n_pack_items(const void *arg, size_t step)
+{
+    const struct loader *ld = arg;
+    (void)step;
+    return ld->n_jobs + 1;
+}
+
+static void pack_item(void *arg, size_t step, size_t item, size_t i_thread)
 {
     struct loader *ld = arg;
     struct cai_model *m = ld->m;
+    struct pack_job *job = ld->jobs + item - 1;
+    (void)step;
     (void)i_thread;
-    (void)n_threads;
 
-    for (;;) {
-        size_t i = atomic_fetch_add(&ld->next_job, 1);
-        struct pack_job *job;
-        if (i > ld->n_jobs)
-            return;
-        if (i == 0) { /* first, because it takes longest */
-            hash_hex(m->sha256, gguf_map(m->gguf), gguf_file_bytes(m->gguf));
-            continue;
-        }
-        job = ld->jobs + i - 1; /* its size is known to fit, so it cannot fail */
+    if (item == 0) /* first, because it takes longest */
+        hash_hex(m->sha256, gguf_map(m->gguf), gguf_file_bytes(m->gguf));
+    else /* its size is known to fit, so it cannot fail */
         matrix_pack(job->dst, &job->part, job->t->type, job->t->data,
                     (size_t)job->t->ne[1], (size_t)job->t->ne[0], NULL, 0);
-    }
 }
 
 static enum cai_status load_weights(struct loader *ld)
@@ -390,10 +389,12 @@ static enum cai_status load_weights(struct loader *ld)
     enum cai_status st;
 
     /* A layer has nine tensors or more, so this bounds memory by the file. */
-    if (s->n_layers > n_tensors)
-        return err_set(CAI_PARSE, ld->err, ld->errlen,
-                       "%s: %zu layers announced, but only %zu tensors in the file",
-                       path_of(ld), s->n_layers, n_tensors);
+    if (s->n_layers > n_tensors || s->n_layers > MAX_LAYERS)
+        return err_set(
+            CAI_PARSE, ld->err, ld->errlen,
+            "%s: %zu layers announced; the file has %zu tensors, and cai runs at "
+            "most %d layers",
+            path_of(ld), s->n_layers, n_tensors, MAX_LAYERS);
     m->layers = mem_alloc(s->n_layers, sizeof *m->layers);
     ld->used = mem_alloc(n_tensors, 1);
     ld->jobs = mem_alloc(s->n_layers * LINEAR_COUNT + 2, sizeof *ld->jobs);
@@ -426,7 +427,7 @@ static enum cai_status load_weights(struct loader *ld)
         ld->jobs[i].part.base = m->arena.base + m->arena.used;
         m->arena.used += ld->jobs[i].part.bytes;
     }
-    pool_run(m->pool, pack_some, ld);
+    pool_run(m->pool, &(struct pool_job){1, n_pack_items, pack_item, ld});
     gguf_drop_tensor_pages(m->gguf);
     return st;
 }
