@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "base/mem.h"
 #include "base/strbuf.h"
 #include "cai.h"
 
@@ -638,6 +639,35 @@ static void test_close_while_generating(void **state)
     cai_inbox_free(inbox);
 }
 
+/* Whatever allocation fails, a job is refused or ends, and the engine goes on. */
+static void test_out_of_memory_never_loses_a_job(void **state)
+{
+    struct bench *b = *state;
+    struct cai_chain_job job = job_for(b, "Hello", 1);
+    struct outcome o;
+    int n_failed = 0;
+
+    job.settings.guidance[CAI_NODE_REVISION] = 2;
+    run_job(b, &job, &o);
+    outcome_free(&o);
+    for (unsigned long k = 1; k < 400; k += 3) {
+        uint64_t id;
+        mem_test_fail(k, 0);
+        id = cai_engine_run_chain(b->engine, &job, err, sizeof err);
+        if (id)
+            run(b, id, &o, 1);
+        mem_test_fail(0, 0);
+        if (!id)
+            assert_non_null(strstr(err, "out of memory"));
+        n_failed += !id || o.status == CAI_NOMEM;
+        outcome_free(&o);
+    }
+    assert_true(n_failed > 50);
+    run_job(b, &job, &o);
+    assert_int_equal(o.n, 3);
+    outcome_free(&o);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 
 int main(void)
@@ -657,6 +687,7 @@ int main(void)
         T(test_generate_and_replay),
         T(test_a_model_that_does_not_load_fails_its_jobs),
         T(test_close_while_generating),
+        T(test_out_of_memory_never_loses_a_job),
     };
     cai_init();
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,8 +25,7 @@
 
 enum {
     DEFAULT_N_CTX = 8192,
-    PROMPT_ROWS = 128, /* of a pass: what an interactive request may have to wait for */
-    MAX_ROWS = PROMPT_ROWS + 2 * SCHED_MAX_ACTIVE,
+    MAX_ROWS = 128, /* of a step: what an interactive request may have to wait for */
     KEPT_SEQS = 8,
     KEPT_TOKENS = 4096,
     PAGE_SLACK = 32, /* tokens: a sequence may begin and end inside a page */
@@ -224,6 +223,7 @@ static enum cai_status prepare(struct local *l, struct local_gen *o, char *err,
     enum cai_status st = sampling_check(&r->sampling, err, errlen);
 
     o->n_sides = r->n_against ? 2 : 1;
+    g->result.n_shared = 0; /* it may be the second try */
     for (int k = 0; k < o->n_sides && st == CAI_OK; k++) {
         st = k == 0 ? encode(l, r->segments, r->n_segments, &o->side[k], err, errlen)
                     : encode(l, r->against, r->n_against, &o->side[k], err, errlen);
@@ -238,6 +238,7 @@ static enum cai_status prepare(struct local *l, struct local_gen *o, char *err,
         o->side[k].logits = mem_alloc(l->model->shape.n_vocab, sizeof(float));
         if (!o->side[k].logits || !start_seq(l, &o->side[k]))
             return err_nomem(err, errlen, "request");
+        g->result.n_shared += seq_len(o->side[k].seq);
     }
     need = promised(o) + promised(l->gens);
     while (ctx_free_tokens(l->ctx) < need && l->kept[0])
@@ -306,14 +307,12 @@ static void add_decode(struct local *l, size_t *n, struct local_gen *o)
 }
 
 /* As much of the prompts as there are rows left. */
-static void add_prompt(struct local *l, size_t *n, size_t *rows_left, struct local_gen *o)
+static void add_prompt(struct local *l, size_t *n, struct local_gen *o)
 {
     for (int k = 0; k < o->n_sides; k++) {
         struct side *s = &o->side[k];
-        for (size_t i = seq_len(s->seq); i < s->n_prompt && *rows_left; i++) {
+        for (size_t i = seq_len(s->seq); i < s->n_prompt && *n < MAX_ROWS; i++)
             add_row(l, n, s, s->prompt[i], i + 1 == s->n_prompt);
-            (*rows_left)--;
-        }
     }
 }
 
@@ -359,7 +358,7 @@ static enum cai_status local_step(struct provider *p, struct gen *const *gens, s
                                   size_t errlen)
 {
     struct local *l = self(p);
-    size_t n_rows = 0, rows_left = PROMPT_ROWS;
+    size_t n_rows = 0;
     enum cai_status st;
 
     (void)now_us;
@@ -367,7 +366,7 @@ static enum cai_status local_step(struct provider *p, struct gen *const *gens, s
     for (size_t i = 0; i < n; i++)
         add_decode(l, &n_rows, gens[i]->own);
     for (size_t i = 0; i < n; i++)
-        add_prompt(l, &n_rows, &rows_left, gens[i]->own);
+        add_prompt(l, &n_rows, gens[i]->own);
     st = ctx_eval(l->ctx, l->rows, n_rows, err, errlen);
     for (size_t i = 0; i < n && st == CAI_OK; i++)
         draw(l, gens[i]->own);

@@ -35,7 +35,8 @@ struct provider_result {
     enum cai_finish finish;
     char *raw; /* valid UTF-8, stop string left off */
     size_t n_prompt, n_tokens;
-    int32_t *tokens;                        /* (n_tokens) */
+    size_t n_shared; /* prompt tokens, over both contexts, that needed no evaluation */
+    int32_t *tokens; /* (n_tokens) */
     float *logprob, *logprob_a, *logprob_b; /* (n_tokens) nats; b NULL without b */
     double tok_per_s;                       /* 0 when it cannot be told */
 };
