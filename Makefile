@@ -26,19 +26,26 @@ TUI_OBJ    := $(TUI_SRC:%.c=$(B)/%.o)
 UNIT_BIN   := $(UNIT_SRC:tests/%.c=$(B)/tests/%)
 TOOL_BIN   := $(TOOL_SRC:tests/%.c=$(B)/tests/%)
 
+# One short line a file; `make V=1` shows the commands.
+Q   := $(if $(V),,@)
+say  = $(if $(V),,@printf '  %-5s %s\n' $(1) $(2))
+
 .PHONY: all help run deps model test lint check oracle bench install clean \
         tests test-deps lint-deps check-deps oracle-deps
 all: $(B)/cai $(B)/libcai.a
 
 $(B)/libcai.a: $(ENGINE_OBJ)
-	rm -f $@ && ar rcs $@ $^
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && ar rcs $@ $^
 
 $(B)/cai: $(TUI_OBJ) $(B)/libcai.a
-	$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(TUI_OBJ) $(B)/libcai.a $(TUILIB) $(LDLIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(CFLAGS) $(LDFLAGS) -o $@ $(TUI_OBJ) $(B)/libcai.a $(TUILIB) $(LDLIBS)
 
 $(B)/tests/%: tests/%.c $(B)/libcai.a
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -Itests -Itui -MMD -MP $(LDFLAGS) -o $@ $< $(B)/libcai.a -lcmocka $(LDLIBS)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) -Itests -Itui -MMD -MP $(LDFLAGS) -o $@ $< $(B)/libcai.a -lcmocka $(LDLIBS)
 
 # The instruction set of a kernel file is the file's own; everything else is baseline.
 $(B)/engine/model/%_avx2.o:   CFLAGS += -mavx2 -mfma -mf16c
@@ -47,7 +54,8 @@ $(B)/engine/model/kernel_%.o: OPT := -O3
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 
 # ---------------------------------------------------------------- set-up
@@ -109,7 +117,7 @@ model:
 	mv "$$tmp/$(notdir $(MODEL))" "$(MODEL)" && echo "$(MODEL)"
 
 run: deps model
-	@$(MAKE) --no-print-directory -s all
+	@$(MAKE) --no-print-directory -j$(shell nproc) all
 	@$(B)/cai
 
 # ---------------------------------------------------------------- tests
@@ -117,7 +125,7 @@ run: deps model
 tests: $(UNIT_BIN) $(TOOL_BIN)
 
 test: test-deps model
-	@$(MAKE) --no-print-directory -s all tests
+	@$(MAKE) --no-print-directory -j$(shell nproc) all tests
 	@CAI_TEST_MODEL="$(MODEL)" tests/run.sh $(B)
 
 lint: lint-deps
@@ -128,11 +136,11 @@ check: check-deps model
 	@CAI_TEST_MODEL="$(MODEL)" tests/check.sh
 
 oracle: oracle-deps model
-	@$(MAKE) --no-print-directory -s all tests
+	@$(MAKE) --no-print-directory -j$(shell nproc) all tests
 	@CAI_TEST_MODEL="$(MODEL)" tests/oracle/run.sh $(B)
 
 bench: test-deps model
-	@$(MAKE) --no-print-directory -s all tests
+	@$(MAKE) --no-print-directory -j$(shell nproc) all tests
 	@CAI_TEST_MODEL="$(MODEL)" tests/bench.sh $(B)
 
 # ---------------------------------------------------------------- install

@@ -4,7 +4,7 @@ cd "$(dirname "$0")/.." || exit 1
 . tests/count.sh
 jobs=$(nproc)
 san='-fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer'
-make --no-print-directory -s -j "$jobs" B=build/san OPT=-O1 EXTRA_CFLAGS="$san" LDFLAGS="$san" all tests || exit 1
+make --no-print-directory -j "$jobs" B=build/san OPT=-O1 EXTRA_CFLAGS="$san" LDFLAGS="$san" all tests || exit 1
 
 export CAI_TEST_LONG=1 CAI_TEST_TIMEOUT=600 LC_ALL=C.UTF-8
 for src in tests/unit_*.c; do
