@@ -17,6 +17,7 @@
 enum {
     GROUPS_PER_BLOCK = KERNEL_BLOCK / KERNEL_LANES,
     ITEMS_PER_THREAD = 4, /* even shares although cores are disturbed, at little cost */
+    FEW_ROWS = 8,         /* then weights are a stream from memory, best read in one go */
     ROWS_PER_ITEM = 4,    /* of the steps that go row by row */
 };
 
@@ -504,7 +505,8 @@ static size_t n_step_items(const void *arg, size_t at)
     const struct ctx *c = arg;
     const struct model_shape *s = &c->m->shape;
     const struct worker w = {.m = c->m};
-    size_t layer, most = ITEMS_PER_THREAD * (size_t)pool_n_threads(c->m->pool);
+    size_t layer, most = (size_t)pool_n_threads(c->m->pool) *
+                         (c->n_rows <= FEW_ROWS ? 1 : ITEMS_PER_THREAD);
     const struct step *step = find_step(c, at, &layer);
 
     switch (step->when) {
