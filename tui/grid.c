@@ -243,9 +243,13 @@ void grid_print_looks(struct buf *out, const struct grid *g, enum theme_depth de
             struct theme_look look =
                 theme_look(depth, (enum role)row[x].role, row[x].attrs);
             from = x;
-            while (x < g->cols && row[x].role == row[from].role &&
-                   row[x].attrs == row[from].attrs)
+            while (x < g->cols) {
+                struct theme_look next =
+                    theme_look(depth, (enum role)row[x].role, row[x].attrs);
+                if (next.fg != look.fg || next.attrs != look.attrs)
+                    break;
                 x++;
+            }
             if (look.fg < 0 && !look.attrs)
                 continue;
             if (out->len == before)

@@ -15,6 +15,7 @@ static char restore[RESTORE_MAX];
 static volatile sig_atomic_t restore_len;
 static int restore_fd;
 static struct termios restore_modes;
+static int have_modes;
 static char crash_stack[STACK_BYTES];
 
 static const int caught[] = {SIGTERM, SIGHUP, SIGINT, SIGWINCH, SIGCONT};
@@ -37,7 +38,8 @@ static void on_crash(int sig)
         if (write(restore_fd, restore, (size_t)restore_len) < 0) {
             /* nothing is left to tell it to */
         }
-        tcsetattr(restore_fd, TCSANOW, &restore_modes);
+        if (have_modes)
+            tcsetattr(restore_fd, TCSANOW, &restore_modes);
     }
     signal(sig, SIG_DFL);
     raise(sig);
@@ -50,6 +52,7 @@ int signals_open(void)
 
     if (pipe2(pipe_fds, O_CLOEXEC | O_NONBLOCK) != 0)
         return -1;
+    have_modes = tcgetattr(STDIN_FILENO, &restore_modes) == 0;
     memset(&sa, 0, sizeof sa);
     sigemptyset(&sa.sa_mask);
     sa.sa_handler = on_signal;
@@ -84,7 +87,7 @@ int signals_take(int fd)
 void signals_set_restore(int fd, const char *bytes, size_t len)
 {
     restore_len = 0;
-    if (len == 0 || len > RESTORE_MAX || tcgetattr(fd, &restore_modes) != 0)
+    if (len == 0 || len > RESTORE_MAX)
         return;
     memcpy(restore, bytes, len);
     restore_fd = fd;

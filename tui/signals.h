@@ -10,12 +10,13 @@
 
 #include <stddef.h>
 
-/* Readable end of the self-pipe, non-blocking, or -1. Before any mode is switched on. */
+/* Readable end of the self-pipe, non-blocking, or -1. Before any mode is switched on: the
+ * modes of now are what a crash goes back to. */
 int signals_open(void);
 void signals_close(void);
 /* Next signal that came, 0 for none. */
 int signals_take(int fd);
-/* What a crash writes to fd, together with the modes fd has now; len 0: nothing. */
+/* What a crash writes to fd; len 0: nothing. */
 void signals_set_restore(int fd, const char *bytes, size_t len);
 
 #endif

@@ -1,0 +1,25 @@
+# A paste is text, never keys: ignored outside a prompt, one line with marks inside.
+. "$(dirname "$0")/lib.sh"
+workbench 80x24
+printf 'q\nx\n' >"$top/paste"
+$T load-buffer "$top/paste"
+$T paste-buffer -p
+see 'pasted text is not taken as keys'
+keys c
+see 'prompt:'
+printf 'first\nsecond' | $T load-buffer -
+$T paste-buffer -p
+see 'first↵second'
+keys Enter
+see 'c2 first'
+# a megabyte into a prompt: shown, cancelled, gone
+head -c 1000000 /dev/zero | tr '\0' a >"$top/big"
+$T load-buffer "$top/big"
+keys c
+see 'prompt:'
+$T paste-buffer -p
+see 'aaaaaaaaaaaaaaaaaaaa' 20
+keys C-c
+unsee 'aaaaaaaaaaaaaaaaaaaa'
+keys q
+see 'code=0'
