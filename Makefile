@@ -13,7 +13,7 @@ OPT    ?= -O2
 CFLAGS += -std=c11 $(OPT) -g $(WARN) -fno-strict-aliasing -ffp-contract=off -fPIC \
           -D_GNU_SOURCE -DCAI_VERSION='"$(VERSION)"' -DCAI_SHARE='"$(PREFIX)/share/cai"' -Iengine $(EXTRA_CFLAGS)
 CFLAGS += $(if $(CI),-Werror)
-LDLIBS := -lcjson -lcurl -lutf8proc -lcrypto -lz -lopenblas -lpthread -lm
+LDLIBS := -lcjson -lutf8proc -lcrypto -lz -lpthread -lm
 TUILIB := -lncursesw -lreadline
 
 ENGINE_SRC := $(wildcard engine/*/*.c)
@@ -62,8 +62,8 @@ $(B)/%.o: %.c
 
 # Debian 12 packages; what is there already is not asked for again, so that everything
 # works offline once done.
-BUILD_PKGS  := gcc make libc6-dev libncurses-dev libreadline-dev libcjson-dev \
-               libopenblas-dev libcurl4-openssl-dev libutf8proc-dev zlib1g-dev libssl-dev
+BUILD_PKGS  := gcc make libc6-dev libncurses-dev libreadline-dev libcjson-dev libutf8proc-dev \
+               zlib1g-dev libssl-dev
 MODEL_PKGS  := python3 python3-pip ca-certificates
 TEST_PKGS   := libcmocka-dev tmux jq procps
 LINT_PKGS   := clang-format clang-tidy cppcheck

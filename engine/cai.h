@@ -38,7 +38,7 @@ const char *cai_status_name(enum cai_status st);
 /* Once per process, before anything else, on the main thread. */
 void cai_init(void);
 
-/* "cJSON 1.7.15, libcurl 7.88.1, ...": what the library was built with and runs on. */
+/* "cJSON 1.7.15, zlib 1.2.13, ...": what the library was built with and runs on. */
 const char *cai_library_versions(void);
 
 /* ---------------------------------------------------------------- models and tokens */
