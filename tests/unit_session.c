@@ -584,6 +584,7 @@ static char *tool(const char *arguments)
         if (!(out)) {                                                                    \
             print_message("reason: tests/tool_session_churn is not built\n");            \
             skip();                                                                      \
+            return;                                                                      \
         }                                                                                \
     } while (0)
 
@@ -695,7 +696,9 @@ static int by_value(const void *a, const void *b)
 
 static void S9_load_of_100000_events_and_100_MB(void **state)
 {
-    enum { EVENTS = 100000, CHAINS = 100 };
+    enum { CHAINS = 100 };
+    /* fewer where sanitizers make all of it slow: then only errors are looked for */
+    const unsigned n_events = (unsigned)count_of(100000, 10000);
     struct cai_session *s;
     char path[256], file[320];
     double began, with_state, without;
@@ -709,7 +712,7 @@ static void S9_load_of_100000_events_and_100_MB(void **state)
     s = open_in(path, CAI_SESSION_WRITE);
     for (unsigned i = 0; i < CHAINS; i++)
         OK(cai_session_add_chain(s, "prompt", &id, err, sizeof err));
-    for (unsigned i = CHAINS; i < EVENTS; i++) {
+    for (unsigned i = CHAINS; i < n_events; i++) {
         OK(cai_session_add_node(s, 1 + i % CHAINS, make_node(i, 0), &id, err,
                                 sizeof err));
         if (i % 1000 == 0)
@@ -723,23 +726,22 @@ static void S9_load_of_100000_events_and_100_MB(void **state)
         assert_int_equal(stat(file, &st), 0);
         bytes += (uint64_t)st.st_size;
     }
-    assert_true(bytes > 100000000);
+    assert_true(bytes > n_events * 1000ull);
     began = now_s();
     s = open_in(path, CAI_SESSION_WRITE);
     with_state = now_s() - began;
-    assert_int_equal(cai_session_info(s)->seq, EVENTS);
-    assert_int_equal(cai_session_chain(s, 0)->n_nodes, EVENTS / CHAINS - 1);
+    assert_int_equal(cai_session_info(s)->seq, n_events);
+    assert_int_equal(cai_session_chain(s, 0)->n_nodes, n_events / CHAINS - 1);
     cai_session_close(s);
     snprintf(file, sizeof file, "%s/state.json", path);
     assert_int_equal(unlink(file), 0);
     began = now_s();
     s = open_in(path, CAI_SESSION_READ);
     without = now_s() - began;
-    assert_int_equal(cai_session_info(s)->seq, EVENTS);
+    assert_int_equal(cai_session_info(s)->seq, n_events);
     cai_session_close(s);
     print_message("%.0f MB: %.2f s with the state file, %.2f s without\n",
                   (double)bytes * 1e-6, with_state, without);
-    /* sanitizers are slower; the bar is for the real program */
     assert_true(getenv("CAI_TEST_LONG") || with_state <= 2.0);
 }
 

@@ -230,30 +230,76 @@ static void S5_short_at_every_operation(void **state)
 
 /* ---------------------------------------------------------------- S6 */
 
-static void S6_every_allocation_fails(void **state)
+/* Every k of a run from event `first` (0: the folder is made too) to event `last`. */
+static void fail_every_allocation(unsigned first, unsigned last)
 {
-    enum { FIRST = 4, LAST = 14 };
     char path[256];
-    unsigned long total;
+    unsigned long total = 1;
 
-    (void)state;
-    test_path(path, "s6");
-    prepare(path, FIRST);
-    mem_test_fail(0, 0);
-    assert_int_equal(attempt(path, LAST).acknowledged, LAST);
-    total = mem_test_count();
-    print_message("%lu allocations\n", total);
     for (int forever = 0; forever < 2; forever++)
-        for (unsigned long k = 1; k <= total; k++) {
+        for (unsigned long k = 0; k <= total; k++) { /* 0: none fails, counts */
             struct outcome o;
             test_path(path, "s6");
-            prepare(path, FIRST);
+            if (first)
+                prepare(path, first);
             mem_test_fail(k, forever);
-            o = attempt(path, LAST);
+            o = attempt(path, last);
+            if (k == 0) {
+                total = mem_test_count();
+                assert_int_equal(o.acknowledged, last);
+            }
             mem_test_fail(0, 0);
-            check_recovered(path, o, FIRST, o.made > FIRST ? o.made : FIRST,
+            check_recovered(path, o, first, o.made > first ? o.made : first,
                             forever ? "no memory from k on" : "no memory once", (long)k);
         }
+    print_message("%lu allocations\n", total);
+}
+
+static void S6_every_allocation_fails_in_a_new_session(void **state)
+{
+    (void)state;
+    fail_every_allocation(0, 6);
+}
+
+static void S6_every_allocation_fails_in_an_old_session(void **state)
+{
+    (void)state;
+    fail_every_allocation(4, 14);
+}
+
+static void S6_every_allocation_fails_in_a_repair(void **state)
+{
+    struct cai_session *s = NULL;
+    char path[256], copy[256];
+    unsigned long total = 1;
+    char *p;
+
+    (void)state;
+    test_path(path, "s6r");
+    prepare(path, 12);
+    for (unsigned long k = 0; k <= total; k++) {
+        enum cai_status st;
+        test_path(copy, "s6r-copy");
+        mem_test_fail(k, 0);
+        st = cai_session_repair(path, copy, NULL, NULL, err, sizeof err);
+        if (k == 0)
+            total = mem_test_count();
+        mem_test_fail(0, 0);
+        /* it works, or says that it did not: never less than all without a word */
+        if (st == CAI_OK) {
+            assert_int_equal(cai_session_open(&s, copy, CAI_SESSION_WRITE, NULL, err,
+                                              sizeof err),
+                             CAI_OK);
+            p = picture(s);
+            if (strcmp(p, pictures[12]) != 0)
+                fail_states(p, pictures[12], 12, "repair", (long)k);
+            free(p);
+            cai_session_close(s);
+        } else if (st != CAI_NOMEM || k == 0) {
+            fail_msg("k = %lu: %s", k, err);
+        }
+    }
+    print_message("%lu allocations\n", total);
 }
 
 /* ---------------------------------------------------------------- S7 */
@@ -399,7 +445,9 @@ int main(void)
         cmocka_unit_test(S5_EACCES_at_every_operation),
         cmocka_unit_test(S5_EINTR_at_every_operation),
         cmocka_unit_test(S5_short_at_every_operation),
-        cmocka_unit_test(S6_every_allocation_fails),
+        cmocka_unit_test(S6_every_allocation_fails_in_a_new_session),
+        cmocka_unit_test(S6_every_allocation_fails_in_an_old_session),
+        cmocka_unit_test(S6_every_allocation_fails_in_a_repair),
         cmocka_unit_test(S7_state_file_cut_at_each_step),
         cmocka_unit_test(disk_full_is_said_and_saved_later),
         cmocka_unit_test(a_failed_sync_ends_the_store),
