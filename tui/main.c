@@ -65,7 +65,7 @@ static int print_version(struct cli *cli)
     struct cai_model *m = NULL;
 
     printf("cai " CAI_VERSION "\n");
-    printf("libraries: %s\n", cai_library_versions());
+    printf("libraries: %s, %s\n", app_library_versions(), cai_library_versions());
     printf("kernel: %s\n", kernel ? kernel : "none; CAI_KERNEL names one this CPU lacks");
     cli_model_path(cli, NULL, path);
     if (cli_open_model(cli, NULL, 1, &m) == CAI_OK)
