@@ -488,6 +488,7 @@ static void attention_is_equal_in_every_set_and_split(void **state)
     enum { Q = 20, T = 5, D = 80 };
     static float q[Q * D], k[T * 16 * D], v[T * 16 * D], s[3][Q * T * 16], out[3][Q * D];
     static float one[T * 16], one_out[D];
+    const float *ks[T], *vs[T];
 
     (void)state;
     for (size_t i = 0; i < Q * D; i++)
@@ -496,23 +497,27 @@ static void attention_is_equal_in_every_set_and_split(void **state)
         k[i] = random_float();
         v[i] = random_float();
     }
+    for (size_t t = 0; t < T; t++) {
+        ks[t] = k + t * 16 * D;
+        vs[t] = v + t * 16 * D;
+    }
     for (size_t set_i = 0; set_i < 3; set_i++) {
         const struct kernel *set;
         char err[256];
         if (kernel_find(&set, set_names[set_i], err, sizeof err) != CAI_OK)
             continue;
-        set->attn_scores(s[set_i], T * 16, q, D, Q, k, T, D, 0.125f);
+        set->attn_scores(s[set_i], T * 16, q, D, Q, ks, T, D, 0.125f);
         memset(out[set_i], 0, sizeof out[set_i]);
-        set->attn_mix(out[set_i], D, s[set_i], T * 16, Q, v, D, T * 16 - 3, D);
+        set->attn_mix(out[set_i], D, s[set_i], T * 16, Q, vs, T * 16 - 3, D);
         assert_same_floats(s[0], s[set_i], Q * T * 16, set_names[set_i]);
         assert_same_floats(out[0], out[set_i], Q * D, set_names[set_i]);
         for (size_t i = 0; i < Q; i++) { /* each alone, in two parts */
-            set->attn_scores(one, T * 16, q + i * D, D, 1, k, 3, D, 0.125f);
-            set->attn_scores(one + 48, T * 16, q + i * D, D, 1, k + 48 * D, 2, D, 0.125f);
+            set->attn_scores(one, T * 16, q + i * D, D, 1, ks, 3, D, 0.125f);
+            set->attn_scores(one + 48, T * 16, q + i * D, D, 1, ks + 3, 2, D, 0.125f);
             assert_same_floats(s[0] + i * T * 16, one, T * 16, "scores alone");
             memset(one_out, 0, sizeof one_out);
-            set->attn_mix(one_out, D, one, T * 16, 1, v, D, 30, D);
-            set->attn_mix(one_out, D, one + 30, T * 16, 1, v + 30 * D, D, T * 16 - 33, D);
+            set->attn_mix(one_out, D, one, T * 16, 1, vs, 32, D);
+            set->attn_mix(one_out, D, one + 32, T * 16, 1, vs + 2, T * 16 - 35, D);
             assert_same_floats(out[0] + i * D, one_out, D, "mix alone");
         }
         for (size_t i = 0; i < Q; i++) {

@@ -53,10 +53,13 @@ static enum cai_status alloc_buffers(struct ctx *c, char *err, size_t errlen)
     for (size_t i = 0; i < n_threads; i++) {
         struct pass_thread *t = c->threads + i;
         t->scores = floats(n_queries, pages_for(c->n_ctx) * KV_PAGE_TOKENS);
+        t->key_tiles = mem_alloc(pages_for(c->n_ctx), sizeof(*t->key_tiles));
+        t->value_tiles = mem_alloc(pages_for(c->n_ctx), sizeof(*t->value_tiles));
         t->mixed = floats(n_queries, s->v_dim);
         t->logits = floats(M, pass_vocab_slice(s));
         t->key = floats(1, s->k_dim);
-        if (!t->scores || !t->mixed || !t->logits || !t->key)
+        if (!t->scores || !t->key_tiles || !t->value_tiles || !t->mixed || !t->logits ||
+            !t->key)
             return err_nomem(err, errlen, "buffers of a context");
     }
     st = acts_init(&c->norm_in, M, s->n_embd, err, errlen);
@@ -114,6 +117,8 @@ void ctx_free(struct ctx *c)
     kv_clear(&c->kv);
     for (int i = 0; c->threads && i < pool_n_threads(c->m->pool); i++) {
         mem_free(c->threads[i].scores);
+        mem_free(c->threads[i].key_tiles);
+        mem_free(c->threads[i].value_tiles);
         mem_free(c->threads[i].mixed);
         mem_free(c->threads[i].logits);
         mem_free(c->threads[i].key);

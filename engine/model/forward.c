@@ -291,31 +291,28 @@ static void attend_block(const struct worker *w, const struct row_block *block,
     size_t group = pass_group(s), kd = s->k_dim, vd = s->v_dim, per_row = g1 - g0;
     size_t first = c->rows[block->row].pos, last = first + block->n_rows - 1;
     size_t n_pages = last / KV_PAGE_TOKENS + 1, n_queries = block->n_rows * per_row;
-    size_t lds = n_pages * KV_PAGE_TOKENS, whole = (first + 1) / KV_PAGE_TOKENS;
+    size_t lds = n_pages * KV_PAGE_TOKENS;
+    /* positions in pages that every row sees to their end */
+    size_t whole = (first + 1) / KV_PAGE_TOKENS * KV_PAGE_TOKENS;
     const float *queries =
         c->queries + ((head * c->n_rows + block->row) * group + g0) * kd;
     float *scores = w->own->scores, *mixed = w->own->mixed;
+    const float **keys = w->own->key_tiles, **values = w->own->value_tiles;
     float scale = 1.0f / sqrtf((float)kd);
 
-    for (size_t p = 0; p < n_pages; p++)
-        w->kernel->attn_scores(scores + p * KV_PAGE_TOKENS, lds, queries, kd, n_queries,
-                               kv_keys(&c->kv, seq->pages[p], w->layer, head), 1, kd,
-                               scale);
+    for (size_t p = 0; p < n_pages; p++) {
+        keys[p] = kv_keys(&c->kv, seq->pages[p], w->layer, head);
+        values[p] = kv_values(&c->kv, seq->pages[p], w->layer, head);
+    }
+    w->kernel->attn_scores(scores, lds, queries, kd, n_queries, keys, n_pages, kd, scale);
     for (size_t q = 0; q < n_queries; q++)
         w->kernel->softmax(scores + q * lds, first + q / per_row + 1);
     memset(mixed, 0, n_queries * vd * sizeof(float));
-    for (size_t p = 0; p < whole; p++) /* pages every row sees to their end */
-        w->kernel->attn_mix(mixed, vd, scores + p * KV_PAGE_TOKENS, lds, n_queries,
-                            kv_values(&c->kv, seq->pages[p], w->layer, head), vd,
-                            KV_PAGE_TOKENS, vd);
+    w->kernel->attn_mix(mixed, vd, scores, lds, n_queries, values, whole, vd);
     for (size_t r = 0; r < block->n_rows; r++)
-        for (size_t p = whole; p * KV_PAGE_TOKENS <= first + r; p++) {
-            size_t n = first + r + 1 - p * KV_PAGE_TOKENS;
-            w->kernel->attn_mix(mixed + r * per_row * vd, vd,
-                                scores + r * per_row * lds + p * KV_PAGE_TOKENS, lds,
-                                per_row, kv_values(&c->kv, seq->pages[p], w->layer, head),
-                                vd, n < KV_PAGE_TOKENS ? n : KV_PAGE_TOKENS, vd);
-        }
+        w->kernel->attn_mix(mixed + r * per_row * vd, vd,
+                            scores + r * per_row * lds + whole, lds, per_row,
+                            values + whole / KV_PAGE_TOKENS, first + r + 1 - whole, vd);
     for (size_t r = 0; r < block->n_rows; r++) {
         size_t row = block->row + r, d0 = (head * group + g0) * vd;
         memcpy(c->attn_in.x + row * c->attn_in.k + d0, mixed + r * per_row * vd,

@@ -46,9 +46,10 @@ struct row_block {
 /* Scratch of one thread. */
 struct pass_thread {
     float *scores; /* (queries of a block, n_ctx rounded up to a page) */
-    float *mixed;  /* (queries of a block, v_dim) */
-    float *logits; /* (PASS_ROWS, vocabulary slice) */
-    float *key;    /* (k_dim) */
+    const float **key_tiles, **value_tiles; /* (pages of n_ctx) of a layer and head */
+    float *mixed;                           /* (queries of a block, v_dim) */
+    float *logits;                          /* (PASS_ROWS, vocabulary slice) */
+    float *key;                             /* (k_dim) */
 };
 
 struct ctx {

@@ -109,20 +109,19 @@ struct kernel {
     /* dst[i] = silu(gate[i]) * up[i] */
     void (*silu_mul)(float *dst, const float *gate, const float *up, size_t n);
 
-    /* Attention scores of n_q query rows against n_tiles tiles of 16 keys:
-     * s[i * lds + 16 t + j] = scale * sum_d q[i * ldq + d] * k_tiles[(t * head_dim + d) *
-     * 16 + j], d in order. */
+    /* Attention scores of n_q query rows against n_tiles tiles of 16 keys, each
+     * (head_dim, 16): s[i * lds + 16 t + j] = scale * sum_d q[i * ldq + d] *
+     * k_tiles[t][d * 16 + j], d in order. */
     void (*attn_scores)(float *s, size_t lds, const float *q, size_t ldq, size_t n_q,
-                        const float *k_tiles, size_t n_tiles, size_t head_dim,
+                        const float *const *k_tiles, size_t n_tiles, size_t head_dim,
                         float scale);
     /* Softmax over s[0..n) in place: max, exp, 16-lane sum, times 1 / sum. n >= 1. All
      * -inf gives zeros. */
     void (*softmax)(float *s, size_t n);
-    /* out[i * ldo + d] += sum_j p[i * ldp + j] * v[j * ldv + d] over j = 0..n-1 in order
-     * (the caller zeroes out). Rows of a block that see fewer positions than n have zeros
-     * in p there, which change nothing. head_dim is a multiple of 16. */
+    /* out[i * ldo + d] += sum_j p[i * ldp + j] * v_tiles[j / 16][j % 16 * head_dim + d]
+     * over j = 0..n-1 in order (the caller zeroes out). head_dim is a multiple of 16. */
     void (*attn_mix)(float *out, size_t ldo, const float *p, size_t ldp, size_t n_q,
-                     const float *v, size_t ldv, size_t n, size_t head_dim);
+                     const float *const *v_tiles, size_t n, size_t head_dim);
 
     /* log sum exp of x (n), nats; -inf for all -inf; NaN stays NaN. */
     float (*log_sum_exp)(const float *x, size_t n);

@@ -493,9 +493,10 @@ static size_t argmax(const float *x, size_t n)
 
 /* ------------------------------------------------------------------ attention */
 
-/* R queries by one tile of 16 keys. */
+/* R queries by one tile of 16 keys; asks for tile next on the way, as tiles lie apart and
+ * the CPU does not foresee them. */
 INLINE void scores(const int R, float *s, size_t lds, const float *q, size_t ldq,
-                   const float *tile_k, size_t head_dim, float scale)
+                   const float *tile_k, const float *next, size_t head_dim, float scale)
 {
     __m256 acc[4][2];
 
@@ -504,6 +505,7 @@ INLINE void scores(const int R, float *s, size_t lds, const float *q, size_t ldq
     for (size_t d = 0; d < head_dim; d++) {
         __m256 lo = _mm256_loadu_ps(tile_k + d * L);
         __m256 hi = _mm256_loadu_ps(tile_k + d * L + H);
+        _mm_prefetch((const char *)(next + d * L), _MM_HINT_T0);
         for (int i = 0; i < R; i++) {
             __m256 qi = _mm256_set1_ps(q[(size_t)i * ldq + d]);
             acc[i][0] = _mm256_fmadd_ps(qi, lo, acc[i][0]);
@@ -516,61 +518,73 @@ INLINE void scores(const int R, float *s, size_t lds, const float *q, size_t ldq
                              _mm256_mul_ps(acc[i][h], _mm256_set1_ps(scale)));
 }
 
+enum { AHEAD = 2 };
+
 static void attn_scores(float *s, size_t lds, const float *q, size_t ldq, size_t n_q,
-                        const float *k_tiles, size_t n_tiles, size_t head_dim,
+                        const float *const *k_tiles, size_t n_tiles, size_t head_dim,
                         float scale)
 {
-    for (size_t t = 0; t < n_tiles; t++, k_tiles += head_dim * L, s += L) {
+    for (size_t t = 0; t < n_tiles; t++, s += L) {
+        const float *k = k_tiles[t], *next = k_tiles[t + AHEAD < n_tiles ? t + AHEAD : t];
         size_t i = 0;
         for (; n_q - i >= 4; i += 4)
-            scores(4, s + i * lds, lds, q + i * ldq, ldq, k_tiles, head_dim, scale);
+            scores(4, s + i * lds, lds, q + i * ldq, ldq, k, next, head_dim, scale);
         for (; n_q - i >= 2; i += 2)
-            scores(2, s + i * lds, lds, q + i * ldq, ldq, k_tiles, head_dim, scale);
+            scores(2, s + i * lds, lds, q + i * ldq, ldq, k, next, head_dim, scale);
         for (; n_q - i >= 1; i++)
-            scores(1, s + i * lds, lds, q + i * ldq, ldq, k_tiles, head_dim, scale);
+            scores(1, s + i * lds, lds, q + i * ldq, ldq, k, next, head_dim, scale);
     }
 }
 
-/* R queries by D registers of head dimensions. */
+/* R queries by D registers of head dimensions from d0 on. */
 INLINE void mix(const int R, const int D, float *out, size_t ldo, const float *p,
-                size_t ldp, const float *v, size_t ldv, size_t n)
+                size_t ldp, const float *const *v_tiles, size_t n, size_t head_dim,
+                size_t d0)
 {
+    const size_t n_tiles = (n + L - 1) / L;
     __m256 acc[3][4];
 
     for (int i = 0; i < R; i++)
         for (int d = 0; d < D; d++)
-            acc[i][d] = _mm256_loadu_ps(out + (size_t)i * ldo + (size_t)d * H);
-    for (size_t j = 0; j < n; j++)
-        for (int i = 0; i < R; i++) {
-            __m256 pi = _mm256_set1_ps(p[(size_t)i * ldp + j]);
-            for (int d = 0; d < D; d++)
-                acc[i][d] =
-                    _mm256_fmadd_ps(pi, _mm256_loadu_ps(v + j * ldv + (size_t)d * H),
-                                    acc[i][d]);
+            acc[i][d] = _mm256_loadu_ps(out + (size_t)i * ldo + d0 + (size_t)d * H);
+    for (size_t t = 0; t < n_tiles; t++) {
+        const float *v = v_tiles[t] + d0;
+        const float *next = v_tiles[t + AHEAD < n_tiles ? t + AHEAD : t] + d0;
+        size_t j1 = t + 1 < n_tiles ? (t + 1) * L : n;
+        for (size_t j = t * L; j < j1; j++, v += head_dim, next += head_dim) {
+            for (int d = 0; d < D; d += 2)
+                _mm_prefetch((const char *)(next + (size_t)d * H), _MM_HINT_T0);
+            for (int i = 0; i < R; i++) {
+                __m256 pi = _mm256_set1_ps(p[(size_t)i * ldp + j]);
+                for (int d = 0; d < D; d++)
+                    acc[i][d] = _mm256_fmadd_ps(pi, _mm256_loadu_ps(v + (size_t)d * H),
+                                                acc[i][d]);
+            }
         }
+    }
     for (int i = 0; i < R; i++)
         for (int d = 0; d < D; d++)
-            _mm256_storeu_ps(out + (size_t)i * ldo + (size_t)d * H, acc[i][d]);
+            _mm256_storeu_ps(out + (size_t)i * ldo + d0 + (size_t)d * H, acc[i][d]);
 }
 
 INLINE void mix_rows(const int R, float *out, size_t ldo, const float *p, size_t ldp,
-                     const float *v, size_t ldv, size_t n, size_t head_dim)
+                     const float *const *v_tiles, size_t n, size_t head_dim)
 {
     size_t d = 0;
 
     for (; d + 4 * H <= head_dim; d += 4 * H)
-        mix(R, 4, out + d, ldo, p, ldp, v + d, ldv, n);
+        mix(R, 4, out, ldo, p, ldp, v_tiles, n, head_dim, d);
     for (; d < head_dim; d += 2 * H)
-        mix(R, 2, out + d, ldo, p, ldp, v + d, ldv, n);
+        mix(R, 2, out, ldo, p, ldp, v_tiles, n, head_dim, d);
 }
 
 static void attn_mix(float *out, size_t ldo, const float *p, size_t ldp, size_t n_q,
-                     const float *v, size_t ldv, size_t n, size_t head_dim)
+                     const float *const *v_tiles, size_t n, size_t head_dim)
 {
     for (; n_q >= 3; n_q -= 3, out += 3 * ldo, p += 3 * ldp)
-        mix_rows(3, out, ldo, p, ldp, v, ldv, n, head_dim);
+        mix_rows(3, out, ldo, p, ldp, v_tiles, n, head_dim);
     for (; n_q >= 1; n_q--, out += ldo, p += ldp)
-        mix_rows(1, out, ldo, p, ldp, v, ldv, n, head_dim);
+        mix_rows(1, out, ldo, p, ldp, v_tiles, n, head_dim);
 }
 
 /* ------------------------------------------------------------------ adapters */

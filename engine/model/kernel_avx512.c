@@ -444,19 +444,27 @@ static size_t argmax(const float *x, size_t n)
 
 /* ------------------------------------------------------------------ attention */
 
-/* R queries by T tiles of 16 keys. */
+/* Few queries wait for memory, and tiles lie apart, so that the CPU does not foresee the
+ * next ones: FEW of them or less fetch tiles ahead. */
+enum { FEW = 3, MIX_AHEAD = 2 };
+
+/* R queries by T tiles of 16 keys; next: the tiles after them. */
 INLINE void scores(const int R, const int T, float *s, size_t lds, const float *q,
-                   size_t ldq, const float *k_tiles, size_t head_dim, float scale)
+                   size_t ldq, const float *const *k_tiles, const float *const *next,
+                   size_t head_dim, float scale)
 {
-    __m512 acc[8][2];
+    __m512 acc[8][4];
 
     for (int i = 0; i < R; i++)
         for (int t = 0; t < T; t++)
             acc[i][t] = _mm512_setzero_ps();
     for (size_t d = 0; d < head_dim; d++) {
-        __m512 k[2];
-        for (int t = 0; t < T; t++)
-            k[t] = _mm512_loadu_ps(k_tiles + ((size_t)t * head_dim + d) * L);
+        __m512 k[4];
+        for (int t = 0; t < T; t++) {
+            k[t] = _mm512_loadu_ps(k_tiles[t] + d * L);
+            if (R <= FEW)
+                _mm_prefetch((const char *)(next[t] + d * L), _MM_HINT_T0);
+        }
         for (int i = 0; i < R; i++) {
             __m512 qi = _mm512_set1_ps(q[(size_t)i * ldq + d]);
             for (int t = 0; t < T; t++)
@@ -469,74 +477,86 @@ INLINE void scores(const int R, const int T, float *s, size_t lds, const float *
                              _mm512_mul_ps(acc[i][t], _mm512_set1_ps(scale)));
 }
 
-INLINE void scores_rows(const int R, float *s, size_t lds, const float *q, size_t ldq,
-                        const float *k_tiles, size_t n_tiles, size_t head_dim,
-                        float scale)
+INLINE void scores_rows(const int R, const int T, float *s, size_t lds, const float *q,
+                        size_t ldq, const float *const *k_tiles, size_t n_tiles,
+                        size_t head_dim, float scale)
 {
+    const size_t step = (size_t)T;
     size_t t = 0;
 
-    for (; t + 2 <= n_tiles; t += 2)
-        scores(R, 2, s + t * L, lds, q, ldq, k_tiles + t * L * head_dim, head_dim, scale);
-    if (t < n_tiles)
-        scores(R, 1, s + t * L, lds, q, ldq, k_tiles + t * L * head_dim, head_dim, scale);
+    for (; t + step <= n_tiles; t += step)
+        scores(R, T, s + t * L, lds, q, ldq, k_tiles + t,
+               k_tiles + (t + 2 * step <= n_tiles ? t + step : t), head_dim, scale);
+    for (; t < n_tiles; t++)
+        scores(R, 1, s + t * L, lds, q, ldq, k_tiles + t, k_tiles + t, head_dim, scale);
 }
 
 static void attn_scores(float *s, size_t lds, const float *q, size_t ldq, size_t n_q,
-                        const float *k_tiles, size_t n_tiles, size_t head_dim,
+                        const float *const *k_tiles, size_t n_tiles, size_t head_dim,
                         float scale)
 {
     for (; n_q >= 8; n_q -= 8, s += 8 * lds, q += 8 * ldq)
-        scores_rows(8, s, lds, q, ldq, k_tiles, n_tiles, head_dim, scale);
+        scores_rows(8, 2, s, lds, q, ldq, k_tiles, n_tiles, head_dim, scale);
     for (; n_q >= 3; n_q -= 3, s += 3 * lds, q += 3 * ldq)
-        scores_rows(3, s, lds, q, ldq, k_tiles, n_tiles, head_dim, scale);
+        scores_rows(3, 4, s, lds, q, ldq, k_tiles, n_tiles, head_dim, scale);
     for (; n_q >= 1; n_q--, s += lds, q += ldq)
-        scores_rows(1, s, lds, q, ldq, k_tiles, n_tiles, head_dim, scale);
+        scores_rows(1, 4, s, lds, q, ldq, k_tiles, n_tiles, head_dim, scale);
 }
 
-/* R queries by D registers of head dimensions. */
+/* R queries by D registers of head dimensions from d0 on. */
 INLINE void mix(const int R, const int D, float *out, size_t ldo, const float *p,
-                size_t ldp, const float *v, size_t ldv, size_t n)
+                size_t ldp, const float *const *v_tiles, size_t n, size_t head_dim,
+                size_t d0)
 {
+    const size_t n_tiles = (n + L - 1) / L;
     __m512 acc[6][4];
 
     for (int i = 0; i < R; i++)
         for (int d = 0; d < D; d++)
-            acc[i][d] = _mm512_loadu_ps(out + (size_t)i * ldo + (size_t)d * L);
-    for (size_t j = 0; j < n; j++) {
-        __m512 vj[4];
-        for (int d = 0; d < D; d++)
-            vj[d] = _mm512_loadu_ps(v + j * ldv + (size_t)d * L);
-        for (int i = 0; i < R; i++) {
-            __m512 pi = _mm512_set1_ps(p[(size_t)i * ldp + j]);
-            for (int d = 0; d < D; d++)
-                acc[i][d] = _mm512_fmadd_ps(pi, vj[d], acc[i][d]);
+            acc[i][d] = _mm512_loadu_ps(out + (size_t)i * ldo + d0 + (size_t)d * L);
+    for (size_t t = 0; t < n_tiles; t++) {
+        const float *v = v_tiles[t] + d0;
+        const float *next = v_tiles[t + MIX_AHEAD < n_tiles ? t + MIX_AHEAD : t] + d0;
+        size_t j1 = t + 1 < n_tiles ? (t + 1) * L : n;
+        for (size_t j = t * L; j < j1; j++, v += head_dim, next += head_dim) {
+            __m512 vj[4];
+            for (int d = 0; d < D; d++) {
+                vj[d] = _mm512_loadu_ps(v + (size_t)d * L);
+                if (R <= FEW)
+                    _mm_prefetch((const char *)(next + (size_t)d * L), _MM_HINT_T0);
+            }
+            for (int i = 0; i < R; i++) {
+                __m512 pi = _mm512_set1_ps(p[(size_t)i * ldp + j]);
+                for (int d = 0; d < D; d++)
+                    acc[i][d] = _mm512_fmadd_ps(pi, vj[d], acc[i][d]);
+            }
         }
     }
     for (int i = 0; i < R; i++)
         for (int d = 0; d < D; d++)
-            _mm512_storeu_ps(out + (size_t)i * ldo + (size_t)d * L, acc[i][d]);
+            _mm512_storeu_ps(out + (size_t)i * ldo + d0 + (size_t)d * L, acc[i][d]);
 }
 
 INLINE void mix_rows(const int R, float *out, size_t ldo, const float *p, size_t ldp,
-                     const float *v, size_t ldv, size_t n, size_t head_dim)
+                     const float *const *v_tiles, size_t n, size_t head_dim)
 {
     size_t d = 0;
 
     for (; d + 4 * L <= head_dim; d += 4 * L)
-        mix(R, 4, out + d, ldo, p, ldp, v + d, ldv, n);
+        mix(R, 4, out, ldo, p, ldp, v_tiles, n, head_dim, d);
     for (; d < head_dim; d += L)
-        mix(R, 1, out + d, ldo, p, ldp, v + d, ldv, n);
+        mix(R, 1, out, ldo, p, ldp, v_tiles, n, head_dim, d);
 }
 
 static void attn_mix(float *out, size_t ldo, const float *p, size_t ldp, size_t n_q,
-                     const float *v, size_t ldv, size_t n, size_t head_dim)
+                     const float *const *v_tiles, size_t n, size_t head_dim)
 {
     for (; n_q >= 6; n_q -= 6, out += 6 * ldo, p += 6 * ldp)
-        mix_rows(6, out, ldo, p, ldp, v, ldv, n, head_dim);
+        mix_rows(6, out, ldo, p, ldp, v_tiles, n, head_dim);
     for (; n_q >= 3; n_q -= 3, out += 3 * ldo, p += 3 * ldp)
-        mix_rows(3, out, ldo, p, ldp, v, ldv, n, head_dim);
+        mix_rows(3, out, ldo, p, ldp, v_tiles, n, head_dim);
     for (; n_q >= 1; n_q--, out += ldo, p += ldp)
-        mix_rows(1, out, ldo, p, ldp, v, ldv, n, head_dim);
+        mix_rows(1, out, ldo, p, ldp, v_tiles, n, head_dim);
 }
 
 /* ------------------------------------------------------------------ adapters */

@@ -186,12 +186,12 @@ static void silu_mul(float *dst, const float *gate, const float *up, size_t n)
 }
 
 static void attn_scores(float *s, size_t lds, const float *q, size_t ldq, size_t n_q,
-                        const float *k_tiles, size_t n_tiles, size_t head_dim,
+                        const float *const *k_tiles, size_t n_tiles, size_t head_dim,
                         float scale)
 {
     for (size_t i = 0; i < n_q; i++)
         for (size_t j = 0; j < n_tiles * L; j++) {
-            const float *tile = k_tiles + j / L * head_dim * L;
+            const float *tile = k_tiles[j / L];
             float acc = 0;
             for (size_t d = 0; d < head_dim; d++)
                 acc = fmaf(q[i * ldq + d], tile[d * L + j % L], acc);
@@ -225,13 +225,13 @@ static void softmax(float *s, size_t n)
 }
 
 static void attn_mix(float *out, size_t ldo, const float *p, size_t ldp, size_t n_q,
-                     const float *v, size_t ldv, size_t n, size_t head_dim)
+                     const float *const *v_tiles, size_t n, size_t head_dim)
 {
     for (size_t i = 0; i < n_q; i++)
         for (size_t d = 0; d < head_dim; d++) {
             float acc = out[i * ldo + d];
             for (size_t j = 0; j < n; j++)
-                acc = fmaf(p[i * ldp + j], v[j * ldv + d], acc);
+                acc = fmaf(p[i * ldp + j], v_tiles[j / L][j % L * head_dim + d], acc);
             out[i * ldo + d] = acc;
         }
 }
