@@ -48,6 +48,11 @@ static struct range clamp(struct range r, size_t begin, size_t n)
     return (struct range){a < n ? a : n, b < n ? b : n};
 }
 
+static size_t least(size_t a, size_t b)
+{
+    return a < b ? a : b;
+}
+
 size_t pass_group(const struct model_shape *s)
 {
     return s->n_heads / s->n_kv_heads;
@@ -322,23 +327,36 @@ static void attend_block(const struct worker *w, const struct row_block *block,
     }
 }
 
-/* Few rows: query heads of a key-value head fall to several threads. */
+/* Few rows: an item is a share of all query heads instead of one key-value head. */
 static int split_groups(const struct ctx *c)
 {
     return c->n_blocks == c->n_rows &&
            c->n_blocks * c->m->shape.n_kv_heads < 2 * (size_t)pool_n_threads(c->m->pool);
 }
 
+static size_t n_shares(const struct ctx *c)
+{
+    return least(c->m->shape.n_heads, (size_t)pool_n_threads(c->m->pool));
+}
+
 static void attend(const struct worker *w)
 {
-    size_t n_kv_heads = w->s->n_kv_heads, group = pass_group(w->s), item = w->item;
+    const struct ctx *c = w->c;
+    size_t n_kv_heads = w->s->n_kv_heads, group = pass_group(w->s);
+    size_t part, h, end, g;
 
-    if (split_groups(w->c)) {
-        size_t head = item / group % n_kv_heads, g = item % group;
-        attend_block(w, w->c->blocks + item / group / n_kv_heads, head, g, g + 1);
-    } else { /* late blocks see most positions: first */
-        attend_block(w, w->c->blocks + w->c->n_blocks - 1 - item / n_kv_heads,
-                     item % n_kv_heads, 0, group);
+    if (!split_groups(c)) { /* late blocks see most positions: first */
+        attend_block(w, c->blocks + c->n_blocks - 1 - w->item / n_kv_heads,
+                     w->item % n_kv_heads, 0, group);
+        return;
+    }
+    part = w->item % n_shares(c);
+    h = w->s->n_heads * part / n_shares(c);
+    end = w->s->n_heads * (part + 1) / n_shares(c);
+    for (; h < end; h += g) { /* heads of one key-value head together */
+        g = least(group - h % group, end - h);
+        attend_block(w, c->blocks + w->item / n_shares(c), h / group, h % group,
+                     h % group + g);
     }
 }
 
@@ -492,11 +510,6 @@ static const struct step *find_step(const struct ctx *c, size_t at, size_t *laye
     return last_steps + (at - 1 - c->m->shape.n_layers * N_LAYER_STEPS);
 }
 
-static size_t least(size_t a, size_t b)
-{
-    return a < b ? a : b;
-}
-
 static size_t n_step_items(const void *arg, size_t at)
 {
     const struct ctx *c = arg;
@@ -524,7 +537,7 @@ static size_t n_step_items(const void *arg, size_t at)
     switch (step->unit) {
     case ROWS: return (c->n_rows + ROWS_PER_ITEM - 1) / ROWS_PER_ITEM;
     case QKV_GROUPS: return least(n_groups(&w, LINEAR_Q), most);
-    case HEADS: return c->n_blocks * (split_groups(c) ? s->n_heads : s->n_kv_heads);
+    case HEADS: return c->n_blocks * (split_groups(c) ? n_shares(c) : s->n_kv_heads);
     case OUTPUT_GROUPS: return least(n_groups(&w, LINEAR_O), most);
     case FFN_BLOCKS: return least(n_groups(&w, LINEAR_GATE), most);
     case SLICES: break;

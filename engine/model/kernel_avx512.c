@@ -499,6 +499,8 @@ static void attn_scores(float *s, size_t lds, const float *q, size_t ldq, size_t
         scores_rows(8, 2, s, lds, q, ldq, k_tiles, n_tiles, head_dim, scale);
     for (; n_q >= 3; n_q -= 3, s += 3 * lds, q += 3 * ldq)
         scores_rows(3, 4, s, lds, q, ldq, k_tiles, n_tiles, head_dim, scale);
+    for (; n_q >= 2; n_q -= 2, s += 2 * lds, q += 2 * ldq)
+        scores_rows(2, 4, s, lds, q, ldq, k_tiles, n_tiles, head_dim, scale);
     for (; n_q >= 1; n_q--, s += lds, q += ldq)
         scores_rows(1, 4, s, lds, q, ldq, k_tiles, n_tiles, head_dim, scale);
 }
@@ -555,6 +557,8 @@ static void attn_mix(float *out, size_t ldo, const float *p, size_t ldp, size_t 
         mix_rows(6, out, ldo, p, ldp, v_tiles, n, head_dim);
     for (; n_q >= 3; n_q -= 3, out += 3 * ldo, p += 3 * ldp)
         mix_rows(3, out, ldo, p, ldp, v_tiles, n, head_dim);
+    for (; n_q >= 2; n_q -= 2, out += 2 * ldo, p += 2 * ldp)
+        mix_rows(2, out, ldo, p, ldp, v_tiles, n, head_dim);
     for (; n_q >= 1; n_q--, out += ldo, p += ldp)
         mix_rows(1, out, ldo, p, ldp, v_tiles, n, head_dim);
 }
