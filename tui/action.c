@@ -110,12 +110,12 @@ static int clash(size_t i, uint32_t key)
     return -1;
 }
 
-static void bind_user(size_t i, const char *text, char *warning, size_t size)
+static void bind_user(size_t i, const char *text, int line, char *warning, size_t size)
 {
     uint32_t keys[KEYS_PER_ACTION];
 
     if (!parse_keys(keys, text)) {
-        snprintf(warning, size, "config.json: keys: %s: \"%.40s\" is no key",
+        snprintf(warning, size, "config.json: line %d: %s: \"%.40s\" is no key", line,
                  actions[i].name, text);
         return;
     }
@@ -126,8 +126,8 @@ static void bind_user(size_t i, const char *text, char *warning, size_t size)
             continue;
         /* the user's choice wins; the loser is said, not silently dropped */
         keys_name(name, keys[k]);
-        snprintf(warning, size, "config.json: keys: %s takes %s from %s", actions[i].name,
-                 name, actions[other].name);
+        snprintf(warning, size, "config.json: line %d: %s takes %s from %s", line,
+                 actions[i].name, name, actions[other].name);
         for (int m = 0, to = 0; m < KEYS_PER_ACTION; m++) {
             uint32_t kept = bound[other][m];
             bound[other][m] = 0;
@@ -138,7 +138,8 @@ static void bind_user(size_t i, const char *text, char *warning, size_t size)
     memcpy(bound[i], keys, sizeof keys);
 }
 
-void action_bind(const cJSON *user_keys, char *warning, size_t size)
+void action_bind(const cJSON *user_keys, const struct config_dirs *dirs, char *warning,
+                 size_t size)
 {
     const cJSON *item, *one;
 
@@ -155,8 +156,9 @@ void action_bind(const cJSON *user_keys, char *warning, size_t size)
         int i = action_find(item->string);
         char joined[128] = "";
         if (i < 0) {
-            snprintf(warning, size, "config.json: keys: no action is named \"%.60s\"",
-                     item->string);
+            snprintf(warning, size,
+                     "config.json: line %d: no action is named \"%.60s\"; ? lists them",
+                     config_line_of(dirs, item->string), item->string);
             continue;
         }
         if (cJSON_IsString(item))
@@ -167,6 +169,6 @@ void action_bind(const cJSON *user_keys, char *warning, size_t size)
             if (cJSON_IsString(one))
                 snprintf(joined + used, sizeof joined - used, " %s", one->valuestring);
         }
-        bind_user((size_t)i, joined, warning, size);
+        bind_user((size_t)i, joined, config_line_of(dirs, item->string), warning, size);
     }
 }

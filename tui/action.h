@@ -32,6 +32,7 @@ unsigned action_run(struct app *app, size_t i, const char *arg);
 
 /* Binds the default keys, then the user's ("ACTION": "KEY" or a list). Asserts one action
  * per key and context for the defaults; what is wrong in the user's is a warning. */
-void action_bind(const cJSON *user_keys, char *warning, size_t size);
+void action_bind(const cJSON *user_keys, const struct config_dirs *dirs, char *warning,
+                 size_t size);
 
 #endif

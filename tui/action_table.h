@@ -8,6 +8,8 @@
 
 /* X(id, name, keys, contexts, hint, help, denied, run) */
 #define ACTIONS(X)                                                                       \
+    X(CHAIN_STOP, "stop", "<C-c>", CTX_CHAIN, "stop",                                    \
+      "Stop generating; the text so far is kept and marked", NULL, act_stop)             \
     X(CHAIN_STEP, "step", "s <Space> <Enter>", CTX_CHAIN, "step",                        \
       "Make the next link: a response, or a critique and its revision", denied_step,     \
       act_step)                                                                          \
@@ -43,8 +45,6 @@
       act_zoom)                                                                          \
     X(CHAIN_NEW, "new-chain", "c", CTX_CHAIN, "new chain",                               \
       "Begin a chain with a prompt of your own", denied_write, act_new_chain)            \
-    X(CHAIN_STOP, "stop", "<C-c>", CTX_CHAIN, NULL,                                      \
-      "Stop generating; the text so far is kept and marked", NULL, act_stop)             \
     X(CHAIN_DELETE, "delete", "x <Del>", CTX_CHAIN, NULL,                                \
       "Delete the selected link with what hangs on it, or the chain (u brings it back)", \
       denied_delete, act_delete)                                                         \
@@ -83,6 +83,9 @@
       act_principle_delete)                                                              \
     X(CONST_CHOOSE, "choose-constitution", "o", CTX_CONSTITUTION, "open",                \
       "Use another constitution in this session", denied_write, act_choose_constitution) \
+    X(CONST_LINT, "lint", "L", CTX_CONSTITUTION, "lint",                                 \
+      "What a careful reader would point out in this constitution", denied_lint,         \
+      act_lint)                                                                          \
     X(UNDO, "undo", "u", CTX_SCREENS, "undo",                                            \
       "Take back the last change; works after a restart too", denied_undo, act_undo)     \
     X(REDO, "redo", "<C-r>", CTX_SCREENS, NULL, "Do again what was taken back",          \

@@ -190,8 +190,9 @@ static void fill_new_session(struct app *app)
         return;
     snprintf(path, sizeof path, "%s/constitutions/harmless.json", app->cli->dirs->share);
     if (cai_constitution_load(&c, path, err, sizeof err) != CAI_OK ||
-        cai_session_set_constitution(app->session, c, err, sizeof err) != CAI_OK ||
-        cai_session_add_chain(app->session, sample, &id, err, sizeof err) != CAI_OK)
+        cai_session_set_constitution(app->session, c, err, sizeof err) != CAI_OK)
+        app_error(app, err);
+    if (cai_session_add_chain(app->session, sample, &id, err, sizeof err) != CAI_OK)
         app_error(app, err);
     cai_constitution_free(c);
 }
@@ -230,7 +231,7 @@ static int start(struct app *app, const struct app_options *opts, char *err,
     app->arg = "";
     app->gen = 1;
     app->model_name = xstrdup("");
-    action_bind(app->cli->config->keys, warning, sizeof warning);
+    action_bind(app->cli->config->keys, app->cli->dirs, warning, sizeof warning);
     app->inbox = cai_inbox_new();
     if (!app->inbox) {
         snprintf(err, errlen, "out of memory");

@@ -139,6 +139,16 @@ out:
     free(text);
 }
 
+int config_line_of(const struct config_dirs *d, const char *key)
+{
+    char path[CONFIG_PATH_MAX];
+    char *text = join(path, d->config, "/config.json") ? read_file(path) : NULL;
+    int line = text ? line_of(text, key) : 0;
+
+    free(text);
+    return line;
+}
+
 void config_free(struct config *c)
 {
     cJSON_Delete(c->keys);

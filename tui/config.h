@@ -40,6 +40,9 @@ int config_dirs_find(struct config_dirs *d, const char *exe, const char *home,
 void config_load(struct config *c, const struct config_dirs *d);
 void config_free(struct config *c);
 
+/* Line of the first "key" in the file, from 1; 0 when it cannot be read. */
+int config_line_of(const struct config_dirs *d, const char *key);
+
 /* The model to use: the first that is set of option, session, config; else the default.
  */
 void config_model_path(char path[CONFIG_PATH_MAX], const char *option,

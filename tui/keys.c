@@ -116,7 +116,7 @@ static uint32_t char_key(const char *s, size_t len)
     unsigned char c = (unsigned char)*s;
 
     for (size_t i = 0; i < N_TABLE; i++)
-        if (table[i].bytes[0] == *s && table[i].bytes[1] == '\0' && len == 1 && *s)
+        if (*s && len == 1 && table[i].bytes[0] == *s && table[i].bytes[1] == '\0')
             return table[i].key;
     if (c == 0)
         return KEY_CTRL_BIT | ' ';

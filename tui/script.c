@@ -8,6 +8,7 @@
  *     type TEXT            each character as a key
  *     paste TEXT           a bracketed paste; \n stands for a newline
  *     resize 40x10
+ *     mouse BUTTON X Y     a press; button 0 left, 64 and 65 the wheel
  *     wait                 until nothing is being made, loaded or saved (also after keys)
  *     nowait               keys do not wait from here on
  *     until TEXT           takes results until the screen shows it
@@ -52,6 +53,7 @@ static void settle(struct script *s)
     }
     if (app_busy(s->app))
         fail(s, "still busy after 20 s");
+    app_paint(s->app); /* as a person would see it before the next key */
 }
 
 static void handle_effects(struct script *s, unsigned fx)
@@ -128,6 +130,19 @@ static void run_paste(struct script *s, const char *text)
     buf_free(&b);
 }
 
+static void run_mouse(struct script *s, const char *arg)
+{
+    char report[64];
+    int button, x, y;
+
+    if (sscanf(arg, "%4d %4d %4d", &button, &x, &y) != 3) {
+        fail(s, "mouse BUTTON X Y");
+        return;
+    }
+    snprintf(report, sizeof report, "\033[<%d;%d;%dM", button, x + 1, y + 1);
+    feed(s, report, strlen(report));
+}
+
 static void print_screen(struct script *s, const char *name, int looks)
 {
     struct app *app = s->app;
@@ -182,6 +197,8 @@ static void run_line(struct script *s, char *line)
         feed(s, arg, strlen(arg));
     else if (strcmp(line, "paste") == 0)
         run_paste(s, arg);
+    else if (strcmp(line, "mouse") == 0)
+        run_mouse(s, arg);
     else if (strcmp(line, "resize") == 0 && sscanf(arg, "%4dx%4d", &cols, &rows) == 2) {
         s->app->cols = cols;
         s->app->rows = rows;

@@ -64,6 +64,8 @@ static const char *hint_of(const struct app *app, const struct action *a)
     const struct cai_node *n = chain_node(app);
     const struct cai_chain *c = chain_current(app);
 
+    if (strcmp(a->name, "stop") == 0)
+        return jobs_running(app) ? a->hint : NULL;
     if (strcmp(a->name, "step") != 0)
         return a->hint;
     if (c && c->n_nodes == 0)
@@ -163,7 +165,7 @@ static int paint_status_right(struct app *app, struct rect row)
 static void paint_progress(struct app *app, struct rect row, const struct live *l)
 {
     char s[160];
-    const char *what = l->started ? cai_node_kind_name(l->kind) : "reading the prompt";
+    const char *what = l->started ? chain_kind_name(l->kind) : "reading the prompt";
     int n;
 
     if (l->cancelling)
@@ -192,11 +194,14 @@ static void paint_status(struct app *app)
         if (app->live[i].job)
             l = &app->live[i];
     if (app->message[0]) {
-        int w = text_width(app->message, strlen(app->message));
-        if (w + 30 < app->cols || !app->sticky)
-            row.w -= paint_status_right(app, row);
+        int room = app->cols - paint_status_right(app, row);
+        /* a sentence that does not fit beside the state has the row for itself */
+        if (text_width(app->message, strlen(app->message)) + 1 > room) {
+            grid_fill(&app->grid, row, ROLE_TEXT, 0);
+            room = app->cols;
+        }
         grid_cut(&app->grid, row, 1, 0, app->message_role, 0, app->message,
-                 strlen(app->message), row.w - 1);
+                 strlen(app->message), room - 1);
         return;
     }
     row.w -= paint_status_right(app, row);

@@ -265,6 +265,7 @@ int chain_side_by_side(const struct app *app);
 void chain_text_make(struct app *app, int cols); /* fills the pagers for the selection */
 /* The response a revision is compared with, NULL when there is none. */
 const struct cai_node *chain_before(const struct cai_chain *c, const struct cai_node *n);
+const char *chain_kind_name(enum cai_node_kind k); /* as the screen says it */
 const char *chain_title_of(const struct app *app, const char *principle_id);
 
 /* ---- view_constitution.c */

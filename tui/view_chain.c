@@ -241,6 +241,11 @@ static const struct {
     [CAI_NODE_REVISION] = {ROLE_REVISION, GLYPH_REVISION, "revision"},
 };
 
+const char *chain_kind_name(enum cai_node_kind k)
+{
+    return kinds[k].name;
+}
+
 static void paint_prompt_row(struct app *app, struct rect line, const struct tree_row *r,
                              unsigned attrs)
 {

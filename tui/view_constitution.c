@@ -315,6 +315,33 @@ const char *denied_principle_edit(const struct app *app)
     return reason ? reason : denied_empty(app);
 }
 
+const char *denied_lint(const struct app *app)
+{
+    return current(app) ? NULL : "there is no constitution; o opens one";
+}
+
+static unsigned picked_problem(struct app *app, const char *principle)
+{
+    int i = cai_constitution_find(current(app), principle);
+
+    if (i >= 0)
+        app->constitution.list.sel = (size_t)i;
+    return FX_PAINT;
+}
+
+unsigned act_lint(struct app *app)
+{
+    const struct constitution_view *v = &app->constitution;
+
+    if (v->n_lint == 0)
+        return app_say(app, ROLE_OK, "nothing to point out");
+    choice_begin(app, "What a careful reader would point out", picked_problem);
+    for (size_t i = 0; i < v->n_lint; i++)
+        choice_add(app, v->lint[i].principle[0] ? v->lint[i].principle : "the file",
+                   v->lint[i].message, v->lint[i].principle);
+    return choice_open(app, "");
+}
+
 static unsigned edit_field(struct app *app, int external)
 {
     struct constitution_view *v = &app->constitution;
