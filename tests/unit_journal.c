@@ -272,8 +272,8 @@ static void salvage_passes_over_damage(void **state)
     struct strbuf log = STRBUF_INIT(1 << 20);
     struct journal_scan scan;
     struct journal_spec spec;
-    size_t n = make_log(&log, "seq", 4096, starts, 128);
-    char path[256];
+    size_t n = make_log(&log, "seq", 4096, starts, 128), size;
+    char path[256], *big;
 
     (void)state;
     test_path(path, "salvage.jsonl");
@@ -286,6 +286,17 @@ static void salvage_passes_over_damage(void **state)
                      CAI_OK);
     assert_int_equal(scan.last, n);
     assert_int_equal(scan.skipped, 2);
+    /* damage longer than any line, in front */
+    size = log.len + 5 * JOURNAL_LINE_MAX;
+    big = calloc(1, size + 1);
+    big[size - log.len - 1] = '\n';
+    memcpy(big + size - log.len, log.data, log.len);
+    spit(path, big, size);
+    assert_int_equal(journal_read(&scan, &spec, JOURNAL_SALVAGE, NULL, NULL, err,
+                                  sizeof err),
+                     CAI_OK);
+    assert_int_equal(scan.last, n);
+    free(big);
     strbuf_free(&log);
 }
 
@@ -333,6 +344,54 @@ static void a_refused_write_leaves_the_file_as_it_was(void **state)
     journal_close(j);
     fault_set(0, 0, FAULT_NONE, 0, 0);
     strbuf_free(&line);
+}
+
+/* Whatever goes wrong while a damaged tail is cut off, its bytes are somewhere. */
+static void S5_cutting_off_a_damaged_tail_never_loses_its_bytes(void **state)
+{
+    static size_t starts[128];
+    struct strbuf log = STRBUF_INIT(1 << 20);
+    struct journal_scan scan;
+    struct journal_spec spec;
+    size_t n = make_log(&log, "seq", 4096, starts, 128), len;
+    char path[256], side[320], *bytes;
+
+    (void)state;
+    log.data[log.len - 20] ^= 1;
+    for (int action = FAULT_ERROR; action <= FAULT_CRASH_AFTER; action++)
+        for (long k = 1;; k++) {
+            struct journal *j = NULL;
+            enum cai_status st;
+            int hit;
+            test_path(path, "tail.jsonl");
+            snprintf(side, sizeof side, "%s.damaged-%zu", path, starts[n - 1]);
+            unlink(side);
+            spec = log_spec(path);
+            spit(path, log.data, log.len);
+            scan_ok(&scan, &spec);
+            assert_int_equal(scan.finding, JOURNAL_TAIL);
+            fault_set(OP_ANY, k, (enum fault_action)action, EIO, 0);
+            st = journal_open(&j, &spec, &scan, err, sizeof err);
+            journal_close(j);
+            hit = atomic_load(&fault.hit);
+            fault_set(0, 0, FAULT_NONE, 0, 0);
+            if (hit && action != FAULT_SHORT && !(hit & OP_CLOSE))
+                assert_int_equal(st, CAI_IO);
+            scan_ok(&scan, &spec);
+            assert_int_equal(scan.last, n - 1);
+            bytes = slurp(side, &len);
+            if (scan.finding == JOURNAL_WHOLE || st == CAI_OK) {
+                assert_non_null(bytes);
+                assert_int_equal(len, log.len - starts[n - 1]);
+                assert_memory_equal(bytes, log.data + starts[n - 1], len);
+            }
+            free(bytes);
+            if (!hit) {
+                assert_true(k > 8);
+                break;
+            }
+        }
+    strbuf_free(&log);
 }
 
 static void append_texts(const char *path, const struct journal_scan *scan,
@@ -481,6 +540,7 @@ int main(void)
         cmocka_unit_test(missing_lines_and_zeroes_are_told_apart),
         cmocka_unit_test(salvage_passes_over_damage),
         cmocka_unit_test(a_refused_write_leaves_the_file_as_it_was),
+        cmocka_unit_test(S5_cutting_off_a_damaged_tail_never_loses_its_bytes),
         cmocka_unit_test(texts_are_kept_once_and_come_back),
         cmocka_unit_test(damage_behind_the_back_of_an_open_file_is_seen),
         cmocka_unit_test(S9_a_record_of_64_MiB_is_refused_cleanly),
