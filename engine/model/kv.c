@@ -6,6 +6,14 @@
 
 #include "base/mem.h"
 
+enum { SLAB_PAGES = 16 };
+
+struct kv_slab {
+    struct matrix_arena memory;
+    struct kv_page *pages; /* (SLAB_PAGES or fewer) */
+    struct kv_slab *next;
+};
+
 static size_t head_floats(const struct kv_pool *p)
 {
     return (p->k_dim + p->v_dim) * KV_PAGE_TOKENS;
@@ -16,26 +24,45 @@ static size_t page_floats(const struct kv_pool *p)
     return p->n_layers * p->n_heads * head_floats(p);
 }
 
+/* Maps SLAB_PAGES more pages and puts them on the free list, lowest first. */
+static int add_slab(struct kv_pool *p)
+{
+    struct kv_slab *slab = mem_alloc(1, sizeof *slab);
+    size_t page_bytes = page_floats(p) * sizeof(float), n = p->max_pages - p->n_pages;
+
+    if (n > SLAB_PAGES)
+        n = SLAB_PAGES;
+    if (slab)
+        slab->pages = mem_alloc(n, sizeof *slab->pages);
+    if (!slab || !slab->pages ||
+        matrix_arena_init(&slab->memory, n * page_bytes, NULL, 0) != CAI_OK) {
+        if (slab)
+            mem_free(slab->pages);
+        mem_free(slab);
+        return 0;
+    }
+    slab->next = p->slabs;
+    p->slabs = slab;
+    for (size_t i = n; i-- > 0;) {
+        struct kv_page *page = slab->pages + i;
+        page->data = (float *)(void *)(slab->memory.base + i * page_bytes);
+        page->next = p->free;
+        p->free = page;
+    }
+    p->n_free += n;
+    p->n_pages += n;
+    return 1;
+}
+
 struct kv_page *kv_take(struct kv_pool *p)
 {
-    struct kv_page *page = p->free;
+    struct kv_page *page;
 
-    if (page) {
-        p->free = page->next;
-        p->n_free--;
-    } else {
-        if (p->n_pages == p->max_pages)
-            return NULL;
-        page = mem_alloc(1, sizeof *page);
-        if (!page)
-            return NULL;
-        page->data = mem_aligned(64, page_floats(p) * sizeof(float));
-        if (!page->data) {
-            mem_free(page);
-            return NULL;
-        }
-        p->n_pages++;
-    }
+    if (!p->free && (p->n_pages == p->max_pages || !add_slab(p)))
+        return NULL;
+    page = p->free;
+    p->free = page->next;
+    p->n_free--;
     page->next = NULL;
     page->refs = 1;
     return page;
@@ -71,14 +98,16 @@ size_t kv_room(const struct kv_pool *p)
 
 void kv_clear(struct kv_pool *p)
 {
-    while (p->free) {
-        struct kv_page *page = p->free;
-        p->free = page->next;
-        mem_free(page->data);
-        mem_free(page);
-        p->n_pages--;
-        p->n_free--;
+    assert(p->n_free == p->n_pages);
+    while (p->slabs) {
+        struct kv_slab *slab = p->slabs;
+        p->slabs = slab->next;
+        matrix_arena_free(&slab->memory);
+        mem_free(slab->pages);
+        mem_free(slab);
     }
+    p->free = NULL;
+    p->n_pages = p->n_free = 0;
 }
 
 float *kv_keys(const struct kv_pool *p, const struct kv_page *page, size_t layer,

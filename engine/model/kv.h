@@ -13,6 +13,8 @@
 
 #include <stddef.h>
 
+#include "model/kernel.h"
+
 enum { KV_PAGE_TOKENS = 16 };
 
 struct kv_page {
@@ -21,11 +23,14 @@ struct kv_page {
     struct kv_page *next; /* in the list of free pages */
 };
 
+struct kv_slab; /* several pages in one huge-page backed mapping */
+
 struct kv_pool {
     size_t n_layers, n_heads, k_dim, v_dim;
-    size_t max_pages, n_pages; /* allocated so far, free ones included */
+    size_t max_pages, n_pages; /* mapped so far, free ones included */
     size_t n_free;
     struct kv_page *free;
+    struct kv_slab *slabs;
 };
 
 /* A page with one reference; contents undefined but finite on first use. NULL when
@@ -37,7 +42,7 @@ void kv_ref(struct kv_page *page);
 void kv_drop(struct kv_pool *p, struct kv_page *page);
 /* Pages that can still be taken. */
 size_t kv_room(const struct kv_pool *p);
-/* Frees the pages nobody holds; call when all are dropped. */
+/* Frees all pages; call when all are dropped. */
 void kv_clear(struct kv_pool *p);
 
 /* (k_dim, 16) and (16, v_dim) of a layer and key-value head. */
