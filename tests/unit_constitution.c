@@ -104,7 +104,7 @@ static void test_errors_name_line_and_principle(void **state)
                    "line 2: principle \"a\": \"weight\"");
     assert_refused("{\"principles\": [\n7]}", CAI_PARSE, "line 2");
     assert_refused("{\"principles\": [\n{\"id\":\"a\\u0000b\"}]}", CAI_PARSE,
-                   "line 2: \\u0000");
+                   "line 2: a NUL");
     assert_refused("{\"title\": \"x\"}", CAI_PARSE, "no \"principles\"");
     assert_refused("[]", CAI_PARSE, "object");
     assert_refused("", CAI_PARSE, "line 1");

@@ -95,7 +95,6 @@ struct scan {
     int line;
     struct lines *lines;
     size_t n, cap;
-    int nul_line;       /* of a \u0000, which a C string cannot hold */
     int duplicate_line; /* of a second text of one name in a principle */
     int nomem;
 };
@@ -116,11 +115,8 @@ static void scan_string(struct scan *s, char key[KEY_MAX])
 
     s->p++;
     while (s->p < s->end && *s->p != '"') {
-        if (*s->p == '\\' && s->p + 1 < s->end) {
-            if (s->end - s->p >= 6 && memcmp(s->p + 1, "u0000", 5) == 0)
-                s->nul_line = s->line;
+        if (*s->p == '\\' && s->p + 1 < s->end)
             s->p++;
-        }
         if (*s->p == '\n')
             s->line++;
         if (n < KEY_MAX - 1)
@@ -395,10 +391,6 @@ enum cai_status cai_constitution_parse(struct cai_constitution **dst, const char
         snprintf(where, sizeof where, "line %d", scan.duplicate_line);
         err_prefix(err, errlen, where);
     }
-    if (st == CAI_OK && scan.nul_line)
-        st = err_set(CAI_PARSE, err, errlen,
-                     "line %d: \\u0000 cannot be part of a text; remove it",
-                     scan.nul_line);
     if (st == CAI_OK)
         st = check_document(doc, err, errlen);
     if (st == CAI_OK && scan.nomem)
