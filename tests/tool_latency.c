@@ -1,13 +1,18 @@
 /*
  * tool_latency.c: keystroke to painted frame, measured from outside.
  *
- * Usage: tool_latency idle|streaming MAX_MS COMMAND...
- * Runs the workbench on its own pseudo-terminal of 120x40. Each round writes one key and
- * takes the time to the end of the burst that answers it: the last byte before 2 ms of
- * silence (while streaming, to the first byte: text goes on coming). In between, the same
- * round is made with a child that only echoes: what the machine itself takes when others
- * keep it busy. Prints "figure MODE p50 p95 p99 echo-p99 ms" for each of three runs and
- * passes when the best p99, less that of the echo, is below MAX_MS.
+ * Usage: tool_latency MODE MAX_MS COMMAND...
+ *
+ * Modes: idle; streaming (the model writes all the while); slow-disk (a change is saved
+ * now and then). Runs the workbench on its own pseudo-terminal of 120x40. Each round
+ * writes one key and takes the time to the end of the burst that answers it: the last
+ * byte before 2 ms of silence (idle) or the first byte (text goes on coming). In between,
+ * the same is done with a child that only echoes: what the machine itself takes when
+ * others keep it busy. A run in which the echo alone needs half of MAX_MS measures the
+ * others and does not count. Prints "figure MODE p50 p95 p99 echo-p99 ms" for each run.
+ *
+ * Exit status: 0 the best p99 of three runs that count is below MAX_MS; 1 it is not; 3
+ * the machine was too busy for a single one.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +27,9 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { ROUNDS = 200, RUNS = 3, QUIET_MS = 2, GAP_MS = 15, ANSWER_MS = 1000 };
+enum { ROUNDS = 200, RUNS = 3, TRIES = 5, QUIET_MS = 2, GAP_MS = 15, ANSWER_MS = 1000 };
+
+static const double GONE = 1e9;
 
 static double now_ms(void)
 {
@@ -87,16 +94,22 @@ static double percentile(double *sorted, int percent)
     return sorted[ROUNDS * percent / 100];
 }
 
-/* Keys that always change the screen: the help overlay's selection, down and up. Returns
- * p99 less the echo's, a large number when the workbench ended. */
-static double measure(int fd, int echo_fd, int streaming, const char *mode)
+/* Keys that always change the screen. Returns p99 in ms, *echo_ms that of the echo; GONE
+ * when the workbench ended. */
+static double measure(int fd, int echo_fd, int streaming, const char *mode,
+                      double *echo_ms)
 {
+    int slow_disk = strcmp(mode, "slow-disk") == 0;
     double t[ROUNDS], echo[ROUNDS];
 
     for (int i = 0; i < ROUNDS; i++) {
-        t[i] = round_trip(fd, i % 2 ? "k" : "j", streaming);
+        if (slow_disk && i % 20 == 0) { /* something to save meanwhile */
+            send_key(fd, "+");
+            drain(fd, GAP_MS, 0, 0);
+        }
+        t[i] = round_trip(fd, i % 2 ? "k" : "j", streaming || slow_disk);
         if (t[i] < 0)
-            return 1e9;
+            return GONE;
         echo[i] = round_trip(echo_fd, "j", streaming);
         drain(fd, GAP_MS, 0, 0);
     }
@@ -104,7 +117,8 @@ static double measure(int fd, int echo_fd, int streaming, const char *mode)
     qsort(echo, ROUNDS, sizeof *echo, compare);
     printf("figure %s p50 %.2f p95 %.2f p99 %.2f echo-p99 %.2f ms\n", mode,
            percentile(t, 50), percentile(t, 95), percentile(t, 99), percentile(echo, 99));
-    return percentile(t, 99) - percentile(echo, 99);
+    *echo_ms = percentile(echo, 99);
+    return percentile(t, 99);
 }
 
 /* A child that answers each byte with one. */
@@ -128,12 +142,13 @@ static pid_t start_echo(int *fd)
 int main(int argc, char **argv)
 {
     struct winsize size = {40, 120, 0, 0};
-    double best = 1e9, max_ms;
-    int fd, echo_fd, status, streaming;
+    double best = GONE, max_ms, echo_ms = 0;
+    int fd, echo_fd, status, streaming, counted = 0;
     pid_t pid, echo;
 
     if (argc < 4) {
-        fprintf(stderr, "usage: tool_latency idle|streaming MAX_MS COMMAND...\n");
+        fprintf(stderr,
+                "usage: tool_latency idle|streaming|slow-disk MAX_MS COMMAND...\n");
         return 2;
     }
     streaming = strcmp(argv[1], "streaming") == 0;
@@ -153,12 +168,15 @@ int main(int argc, char **argv)
         send_key(fd, "a\025100\r");
         drain(fd, 500, 0, 0);
     }
-    send_key(fd, "?");
+    /* the help overlay's selection, or that of two links */
+    send_key(fd, strcmp(argv[1], "slow-disk") == 0 ? "\rg" : "?");
     drain(fd, 300, 0, 0);
-    for (int run = 0; run < RUNS; run++) {
-        double p99 = measure(fd, echo_fd, streaming, argv[1]);
-        if (p99 < best)
-            best = p99;
+    for (int i = 0; i < TRIES && counted < RUNS; i++) {
+        double p99 = measure(fd, echo_fd, streaming, argv[1], &echo_ms);
+        if (echo_ms > max_ms / 2 && p99 >= max_ms && p99 < GONE)
+            continue;
+        counted++;
+        best = p99 < best ? p99 : best;
     }
     send_key(fd, "qqY");
     /* nobody may stop reading before the child has gone, or it hangs at its exit */
@@ -168,5 +186,7 @@ int main(int argc, char **argv)
     waitpid(echo, &status, 0);
     kill(pid, SIGKILL);
     waitpid(pid, &status, 0);
+    if (counted == 0)
+        return 3;
     return best < max_ms ? 0 : 1;
 }

@@ -58,3 +58,11 @@ sane() { # what a shell needs: echo, line mode, the normal screen
         grep -qE "(^| )$mode( |\$)" "$top/stty" || fail "$mode is off: $(cat "$top/stty")"
     done
 }
+measure() { # MODE MAX_MS COMMAND...: the latency harness
+    "$BUILD/tests/tool_latency" "$@"
+    case $? in
+    0) ;;
+    3) echo "skip $name: other programs keep this machine too busy to time a frame" && exit 1 ;;
+    *) fail 'too slow' ;;
+    esac
+}

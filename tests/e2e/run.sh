@@ -9,7 +9,7 @@ passed=0 failed=0
 for name; do
     top=$(mktemp -d) || exit 1
     export top
-    if timeout -k 5 120 sh "$here/$name.sh" >"$top/log" 2>&1; then
+    if timeout -k 5 200 sh "$here/$name.sh" >"$top/log" 2>&1; then
         passed=$((passed + 1)) && echo "ok $name"
         grep '^figure' "$top/log"
     elif grep -q '^skip' "$top/log"; then
