@@ -6,4 +6,4 @@ echo "== engine"
 echo "== kernels"
 "$build/tests/bench_kernel"
 echo "== keystroke to painted frame"
-"$build/tests/tool_latency" "$build/cai"
+"$(dirname "$0")/e2e/run.sh" "$build" latency slowdisk

@@ -218,6 +218,24 @@ static void run_line(struct script *s, char *line)
         fail(s, "no such step");
 }
 
+/* Screens of a fresh session do not change with the defaults, which are measured. */
+static void pin_settings(struct script *s)
+{
+    struct cai_chain_settings pinned = *cai_session_settings(s->app->session);
+    const struct cai_chain *c = cai_session_chain(s->app->session, 0);
+    char err[CLI_ERR_MAX];
+
+    if (app_read_only(s->app) || !c || c->n_nodes > 0)
+        return;
+    pinned.layout = CAI_LAYOUT_CHAT;
+    pinned.against = CAI_AGAINST_OPPOSITE;
+    pinned.sampling = (struct cai_sampling){0.7, 0, 1, 0, 160};
+    memset(pinned.guidance, 0, sizeof pinned.guidance);
+    memset(pinned.fewshots, 0, sizeof pinned.fewshots);
+    if (cai_session_set_settings(s->app->session, &pinned, err, sizeof err) != CAI_OK)
+        fail(s, err);
+}
+
 int script_run(struct app *app, const char *path)
 {
     struct script s = {.app = app, .path = path};
@@ -230,8 +248,8 @@ int script_run(struct app *app, const char *path)
     }
     app->cols = 80;
     app->rows = 24;
+    pin_settings(&s);
     settle(&s);
-    app_paint(app);
     while (!s.failed && !s.quit && fgets(line, sizeof line, f)) {
         s.line++;
         line[strcspn(line, "\n")] = '\0';
