@@ -436,6 +436,64 @@ static void opening_says_what_is_wrong(void **state)
     cai_model_close(m);
 }
 
+/* Where `what` is in a file, the end of it. */
+static char *after(const struct strbuf *file, const char *what)
+{
+    char *p = memmem(file->data, file->len, what, strlen(what));
+    if (!p)
+        fail_msg("%s is not in the file", what);
+    return p + strlen(what);
+}
+
+/* Files whose metadata and tensors do not fit together: each is refused, saying what. */
+static void misfits_are_refused_by_name(void **state)
+{
+    static const struct {
+        const char *file, *at; /* what comes after this ... */
+        int skip;              /* ... and so many bytes ... */
+        const char *bytes;     /* ... is replaced */
+        size_t n;
+        const char *says;
+    } cases[] = {
+        {"llama-f32", "blk.1.ffn_u", 0, "x", 1, "tensor blk.1.ffn_up.weight is missing"},
+        {"llama-f32", "output_nor", 0, "n", 1, "tensor output_norm.weight is missing"},
+        {"qwen2", "blk.0.attn_q.b", 0, "j", 1, "tensor blk.0.attn_q.bias is missing"},
+        {"llama-untied-ropefreqs", "rope_freq", 0, "z", 1,
+         "rope_freqz.weight is not part"},
+        {"llama-f32", "general.architecture", 12, "mamba", 5,
+         "architecture \"mamba\" is not supported; supported: llama, qwen2"},
+        {"llama-f32", "llama.embedding_length", 4, "\x80\0", 2,
+         "token_embd.weight is 64"},
+        {"llama-f32", "llama.embedding_length", 4, "\0\0\0\0", 4,
+         "embedding_length is 0"},
+        {"llama-f32", "llama.feed_forward_length", 4, "\x80\0", 2, "ffn_gate.weight is"},
+        {"llama-f32", "llama.attention.head_count_kv", 4, "\3\0", 2, "3 key-value heads"},
+        {"llama-f32", "llama.block_count", 4, "\1\0", 2, "tensor blk.1."},
+        {"llama-f32", "llama.block_count", 4, "\3\0", 2, "tensor blk.2."},
+        {"llama-f32", "llama.block_count", 4, "\xFF\xFF", 2, "65535 layers announced"},
+        {"llama-f32", "llama.context_lengt", 0, "k", 1, "lacks llama.context_length"},
+        {"llama-f32", "llama.block_count", 0, "\6\0\0\0", 4, "not one whole number"},
+    };
+    static const char path[] = "build/tests/misfit.gguf";
+    (void)state;
+
+    must(file_make_dirs("build/tests", err, sizeof err));
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct strbuf file = STRBUF_INIT(8 << 20);
+        struct cai_model *m = NULL;
+        char from[256];
+        snprintf(from, sizeof from, TEST_DATA "tiny/%s.gguf", cases[i].file);
+        must(file_read(&file, from, err, sizeof err));
+        memcpy(after(&file, cases[i].at) + cases[i].skip, cases[i].bytes, cases[i].n);
+        must(file_replace(path, file.data, file.len, err, sizeof err));
+        if (cai_model_open(&m, path, NULL, err, sizeof err) == CAI_OK || m ||
+            !strstr(err, cases[i].says))
+            fail_msg("case %zu: %s", i, err);
+        strbuf_free(&file);
+    }
+    unlink(path);
+}
+
 /* Every allocation of opening, one after the other, fails: an error, no leak, no crash.
  */
 static void opening_survives_lack_of_memory(void **state)
@@ -474,6 +532,7 @@ int main(void)
         cmocka_unit_test(forks_are_independent),
         cmocka_unit_test(limits_are_told_and_change_nothing),
         cmocka_unit_test(opening_says_what_is_wrong),
+        cmocka_unit_test(misfits_are_refused_by_name),
         cmocka_unit_test(opening_survives_lack_of_memory),
     };
     cai_init();

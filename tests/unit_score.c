@@ -76,6 +76,7 @@ static void f32_twin_matches_fp32(void **state)
     (void)state;
 
     need_file(test_model());
+    must(file_make_dirs("build", err, sizeof err));
     must(f32_twin_write(test_model(), twin, err, sizeof err));
     m = open_model(twin, NULL, 1);
     unlink(twin); /* half a gigabyte that nobody needs again */
