@@ -302,7 +302,9 @@ unsigned app_take_results(struct app *app)
                 app->model_name = display_name(app->model_path);
             } else {
                 app->model_failed = 1;
-                app_error(app, e.message);
+                app_say(app, ROLE_ERROR,
+                        "%.400s; , chooses a model, `make model` fetches the default",
+                        e.message);
             }
             fx |= FX_PAINT | FX_DATA;
             break;

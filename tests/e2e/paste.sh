@@ -13,7 +13,7 @@ see 'first↵second'
 keys Enter
 see 'c2 first'
 # a megabyte into a prompt: shown, cancelled, gone
-head -c 1000000 /dev/zero | tr '\0' a >"$top/big"
+yes aaaaaaaaaaaaaaaaaaaaaaaaa | tr '\n' ' ' | head -c 1000000 >"$top/big"
 $T load-buffer "$top/big"
 keys c
 see 'prompt:'
@@ -21,5 +21,14 @@ $T paste-buffer -p
 see 'aaaaaaaaaaaaaaaaaaaa' 20
 keys C-c
 unsee 'aaaaaaaaaaaaaaaaaaaa'
+# taken as a prompt it is kept, and the model's limit is said
+keys c
+see 'prompt:'
+$T paste-buffer -p
+see 'aaaaaaaaaaaaaaaaaaaa' 20
+keys Enter
+see 'c3 aaaa' 20
+keys Enter
+see 'context' 20
 keys q
 see 'code=0'
