@@ -312,11 +312,10 @@ unsigned edit_save(struct app *app)
         fx = save_prompt(app, text);
     else
         fx = save_field(app, text);
-    if (app->n_layers > 0 && app->layers[app->n_layers - 1] == LAYER_EDIT) {
-        if (app->sticky) /* refused: the text stays in the editor */
-            return fx;
+    if (app->sticky) /* refused: the text stays, in the editor here */
+        return app_context(app) == CTX_EDIT ? fx : fx | layer_push(app, LAYER_EDIT);
+    if (app_context(app) == CTX_EDIT)
         layer_pop(app);
-    }
     edit_close(&app->edit);
     return fx;
 }

@@ -47,7 +47,6 @@ struct theme_look {
 
 /* attrs: what the cell adds. */
 struct theme_look theme_look(enum theme_depth depth, enum role role, unsigned attrs);
-const char *theme_role_name(enum role role);
 
 /* Line and mark glyphs, Unicode or ASCII by locale. */
 enum glyph {
