@@ -136,15 +136,13 @@ def measure(build, model, red, benign, setting):
 BASE = {"layout": "chat", "fewshots": "none", "g": "0,0,0", "against": "opposite", "temp": 0.7,
         "max_tokens": 96, "seed": 1}
 CHANGES = [
-    {}, {"temp": 0.3}, {"temp": 1.0}, {"top_p": 0.9}, {"temp": 0.3, "top_p": 0.9},
+    {}, {"temp": 0.3}, {"temp": 1.0}, {"top_p": 0.9},
     {"fewshots": "critique-revision-short"}, {"fewshots": "critique-revision"},
-    {"layout": "paper"}, {"layout": "paper", "fewshots": "critique-revision-short"},
-    {"layout": "paper", "fewshots": "critique-revision"},
+    {"layout": "paper"}, {"layout": "paper", "fewshots": "critique-revision"},
     {"g": "0,0,1"}, {"g": "0,0,2"}, {"g": "0,0,3"}, {"g": "0,0,4"},
-    {"g": "0,0,3", "against": "nothing"}, {"g": "0,1,3"}, {"g": "0,3,3"},
-    {"g": "0,0,3", "temp": 0.3}, {"g": "0,0,3", "temp": 1.0},
-    {"g": "0,0,3", "fewshots": "critique-revision-short"},
-    {"g": "0,0,3", "layout": "paper", "fewshots": "critique-revision-short"},
+    {"g": "0,0,3", "against": "nothing"}, {"g": "0,3,3"},
+    {"g": "0,0,3", "fewshots": "critique-revision"},
+    {"g": "0,0,3", "temp": 0.3, "top_p": 0.9},
     {"g": "3,0,3"},
 ]
 HEAD = ["setting", "initial: on topic/redirects/refuses/off/degenerate", "last revision: same",

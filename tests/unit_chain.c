@@ -225,7 +225,8 @@ static void test_chat_layout_says_what_the_method_says(void **state)
     assert_string_equal(joined(o.nodes[2]->segments, o.nodes[2]->n_segments),
                         "user:\nHello\n\nassistant:\nYou fool, go away.\n\nuser:\nSay "
                         "what is unkind.\n\nassistant:\nIt was unkind.\n\n"
-                        "CritiqueRequest: x\n\nuser:\nWrite it kindly.\n\nassistant:\n");
+                        "CritiqueRequest: x\n\nuser:\nWrite it kindly.\n\n"
+                        "The question again: Hello\n\nassistant:\n");
     /* The next step starts from the revision; critique and requests are gone. */
     assert_string_equal(
         joined(o.nodes[3]->segments, o.nodes[3]->n_segments),
@@ -316,7 +317,7 @@ static void test_guidance_has_two_explicit_contexts(void **state)
                         "user:\nHello\n\nassistant:\n");
     assert_string_equal(joined(o.nodes[2]->against, o.nodes[2]->n_against),
                         "user:\nHello\n\nassistant:\nYou fool, go away.\n\nuser:\nWrite "
-                        "it kindly.\n\nassistant:\n");
+                        "it kindly.\n\nThe question again: Hello\n\nassistant:\n");
     assert_memory_equal(joined(o.nodes[2]->segments, o.nodes[2]->n_segments),
                         "system:\nBe kind.\n\nuser:\nHello", 29);
     outcome_free(&o);

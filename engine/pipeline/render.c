@@ -50,13 +50,32 @@ static struct view view_b(const struct render_link *l)
 /* ---------------------------------------------------------------- chat */
 
 struct talk {
-    struct provider_message *m;
+    struct provider_message *m; /* texts are borrowed, from the link or from `owned` */
     size_t n;
+    char **owned;
+    size_t n_owned;
+    int nomem;
 };
 
 static void say(struct talk *t, enum provider_role role, const char *text)
 {
     t->m[t->n++] = (struct provider_message){role, text};
+}
+
+/* The request for a revision ends with the question it is to answer again: three turns
+ * after it, a small model has forgotten it and writes about the request instead
+ * (sessions/README.md has the figures). */
+static void say_revision_request(struct talk *t, const char *request, const char *prompt)
+{
+    char *text = NULL;
+    struct strbuf b = STRBUF_INIT(PROMPT_MAX_BYTES);
+
+    if (strbuf_addf(&b, "%s\n\nThe question again: %s", request, prompt) == CAI_OK)
+        text = strbuf_take(&b, NULL);
+    strbuf_free(&b);
+    t->owned[t->n_owned++] = text;
+    t->nomem |= !text;
+    say(t, PROVIDER_USER, text ? text : "");
 }
 
 static void say_fewshots(struct talk *t, const struct render_link *l)
@@ -67,7 +86,7 @@ static void say_fewshots(struct talk *t, const struct render_link *l)
         say(t, PROVIDER_ASSISTANT, f->response);
         say(t, PROVIDER_USER, f->critique_request);
         say(t, PROVIDER_ASSISTANT, f->critique);
-        say(t, PROVIDER_USER, f->revision_request);
+        say_revision_request(t, f->revision_request, f->prompt);
         say(t, PROVIDER_ASSISTANT, f->revision);
     }
 }
@@ -76,11 +95,15 @@ static enum cai_status chat(struct cai_segment **segments, size_t *n, struct pro
                             const struct render_link *l, struct view v, char *err,
                             size_t errlen)
 {
-    struct talk t = {mem_alloc(6 * fewshots_count(l->fewshots) + 7, sizeof *t.m), 0};
+    size_t n_fewshots = fewshots_count(l->fewshots);
+    struct talk t = {.m = mem_alloc(6 * n_fewshots + 7, sizeof *t.m),
+                     .owned = mem_alloc(n_fewshots + 1, sizeof *t.owned)};
     enum cai_status st;
 
-    if (!t.m)
-        return err_nomem(err, errlen, "prompt");
+    if (!t.m || !t.owned) {
+        st = err_nomem(err, errlen, "prompt");
+        goto out;
+    }
     if (v.system)
         say(&t, PROVIDER_SYSTEM, v.system);
     if (l->kind != CAI_NODE_INITIAL)
@@ -93,9 +116,14 @@ static enum cai_status chat(struct cai_segment **segments, size_t *n, struct pro
     if (l->kind == CAI_NODE_REVISION) {
         if (v.with_critique)
             say(&t, PROVIDER_ASSISTANT, l->critique);
-        say(&t, PROVIDER_USER, l->principle->revision_request);
+        say_revision_request(&t, l->principle->revision_request, l->prompt);
     }
-    st = p->ops->render(p, t.m, t.n, segments, n, err, errlen);
+    st = t.nomem ? err_nomem(err, errlen, "prompt")
+                 : p->ops->render(p, t.m, t.n, segments, n, err, errlen);
+out:
+    for (size_t i = 0; i < t.n_owned; i++)
+        mem_free(t.owned[i]);
+    mem_free(t.owned);
     mem_free(t.m);
     return st;
 }
