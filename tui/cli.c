@@ -82,6 +82,13 @@ static int store_value(const struct cli_option *o, const char *text)
     switch (o->type) {
     case CLI_FLAG: *(int *)o->dst = 1; return 1;
     case CLI_STRING: *(const char **)o->dst = text; return 1;
+    case CLI_STRINGS: {
+        struct cli_strings *list = o->dst;
+        if (list->n == CLI_STRINGS_MAX)
+            return 0;
+        list->v[list->n++] = text;
+        return 1;
+    }
     case CLI_INT: {
         long v = strtol(text, &end, 10);
         *(int *)o->dst = (int)v;

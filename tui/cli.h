@@ -34,13 +34,20 @@ struct cli {
     char err[CLI_ERR_MAX];
 };
 
-enum cli_type { CLI_FLAG, CLI_STRING, CLI_INT, CLI_U64, CLI_DOUBLE };
+/* CLI_STRINGS: may be given several times. */
+enum cli_type { CLI_FLAG, CLI_STRING, CLI_STRINGS, CLI_INT, CLI_U64, CLI_DOUBLE };
+
+enum { CLI_STRINGS_MAX = 4 };
+struct cli_strings {
+    const char *v[CLI_STRINGS_MAX];
+    int n;
+};
 
 struct cli_option {
     const char *name; /* without the dashes */
     const char *arg;  /* what help calls the value; NULL for a flag */
     enum cli_type type;
-    void *dst; /* int, const char *, int, uint64_t or double */
+    void *dst; /* int, const char *, struct cli_strings, int, uint64_t or double */
     const char *help;
 };
 

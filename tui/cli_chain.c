@@ -88,23 +88,6 @@ static cJSON *node_json(const struct cai_node *n)
     return o;
 }
 
-/* "g" guides revisions; "i,c,r" gives one g per node kind. */
-static int parse_guidance(const char *text, double g[CAI_NODE_KINDS])
-{
-    char *end;
-
-    if (!strchr(text, ',')) {
-        g[CAI_NODE_REVISION] = strtod(text, &end);
-        return end != text && !*end;
-    }
-    for (int i = 0; i < CAI_NODE_KINDS; i++, text = end + 1) {
-        g[i] = strtod(text, &end);
-        if (end == text || *end != (i + 1 < CAI_NODE_KINDS ? ',' : '\0'))
-            return 0;
-    }
-    return 1;
-}
-
 /* Index of name among n names, or -1. */
 static int choose(const char *name, const char *(*name_of)(int), int n)
 {
@@ -126,10 +109,51 @@ static const char *against_name(int i)
 
 /* The chosen options as the user typed them; NULL when not given. */
 struct arguments {
-    const char *prompt, *constitution, *layout, *guidance, *against, *fewshots,
-        *principle;
+    const char *prompt, *constitution, *layout, *against, *fewshots, *principle;
+    struct cli_strings guidance;
     int n_steps;
 };
+
+static const char *kind_name(int i)
+{
+    return cai_node_kind_name((enum cai_node_kind)i);
+}
+
+/* Numbers: one g, or one per node kind. Names: the node kinds that the one g guides
+ * (revisions when none are named). */
+static int parse_guidance(const struct cli_strings *list, double g[CAI_NODE_KINDS])
+{
+    int guided[CAI_NODE_KINDS] = {0}, n_named = 0, n_values = 0, kind;
+    double values[CAI_NODE_KINDS];
+
+    for (int i = 0; i < list->n; i++)
+        for (const char *at = list->v[i], *end; at; at = *end ? end + 1 : NULL) {
+            char item[32], *rest;
+            end = strchrnul(at, ',');
+            snprintf(item, sizeof item, "%.*s", (int)(end - at), at);
+            if ((kind = choose(item, kind_name, CAI_NODE_KINDS)) >= 0) {
+                guided[kind] = 1;
+                n_named++;
+                continue;
+            }
+            if (n_values == CAI_NODE_KINDS)
+                return 0;
+            values[n_values++] = strtod(item, &rest);
+            if (rest == item || *rest)
+                return 0;
+        }
+    if (n_values == CAI_NODE_KINDS && n_named == 0) {
+        memcpy(g, values, sizeof values);
+        return 1;
+    }
+    if (n_values > 1)
+        return 0;
+    guided[CAI_NODE_REVISION] |= n_named == 0;
+    for (int i = 0; i < CAI_NODE_KINDS; i++)
+        if (n_values == 1)
+            g[i] = guided[i] ? values[0] : 0;
+    return n_values == 1;
+}
 
 static int apply(const struct arguments *a, struct cai_chain_settings *s)
 {
@@ -147,9 +171,10 @@ static int apply(const struct arguments *a, struct cai_chain_settings *s)
             return fprintf(stderr, "cai chain: --against is opposite or nothing\n"), 0;
         s->against = (enum cai_against)v;
     }
-    if (a->guidance && !parse_guidance(a->guidance, s->guidance))
+    if (a->guidance.n && !parse_guidance(&a->guidance, s->guidance))
         return fprintf(stderr,
-                       "cai chain: --guidance is G, or INITIAL,CRITIQUE,REVISION\n"),
+                       "cai chain: --guidance is one number, three of them, or one "
+                       "number and then names of initial,critique,revision\n"),
                0;
     if (a->fewshots)
         snprintf(s->fewshots, sizeof s->fewshots, "%s",
@@ -193,8 +218,8 @@ static int parse(struct cli *cli, int argc, char **argv, struct arguments *a,
          "file or shipped name (harmless)"},
         {"steps", "N", CLI_INT, &a->n_steps, "critique and revision pairs (1)"},
         {"layout", "L", CLI_STRING, (void *)&a->layout, "chat or paper"},
-        {"guidance", "G", CLI_STRING, (void *)&a->guidance,
-         "g of revisions, or INITIAL,CRITIQUE,REVISION"},
+        {"guidance", "G", CLI_STRINGS, &a->guidance,
+         "g of revisions; again, with names: of initial,critique,revision"},
         {"against", "X", CLI_STRING, (void *)&a->against, "opposite or nothing"},
         {"fewshots", "ID", CLI_STRING, (void *)&a->fewshots, "few-shot set, or none"},
         {"principle", "ID", CLI_STRING, (void *)&a->principle, "always this one (drawn)"},
