@@ -93,7 +93,7 @@ static void S2_cut_at_every_byte_of_a_64_KiB_log(void **state)
     struct journal_scan scan;
     char path[256], sentence[ERR_MAX];
     size_t n = make_log(&log, "seq", 65536, starts, 1024);
-    size_t cut, warnings = 0;
+    size_t cut, step, warnings = 0;
     int fd;
 
     (void)state;
@@ -101,7 +101,9 @@ static void S2_cut_at_every_byte_of_a_64_KiB_log(void **state)
     spec = log_spec(path);
     spit(path, log.data, log.len);
     fd = open(path, O_RDWR);
-    for (cut = 65536; cut + 1 > 0; cut--) {
+    /* every byte here; every seventh where sanitizers make all of it slow */
+    step = (size_t)count_of(1, 7);
+    for (cut = 65536; cut <= 65536; cut -= step) {
         while (starts[n] > cut)
             n--;
         assert_int_equal(ftruncate(fd, (off_t)cut), 0);
@@ -123,7 +125,7 @@ static void S2_cut_at_every_byte_of_a_64_KiB_log(void **state)
                                 (off_t)starts[n]),
                          (ssize_t)(cut - starts[n]));
     }
-    assert_true(warnings > 65000);
+    assert_true(warnings > 65000 / step);
     close(fd);
     strbuf_free(&log);
 }

@@ -12,7 +12,7 @@
 #include "base/mem.h"
 
 enum {
-    READ_CHUNK = 1 << 20,
+    READ_CHUNK = 1 << 17,
     EINTR_MAX = 100, /* in a row; more is a broken system, not a signal */
 };
 
