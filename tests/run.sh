@@ -18,6 +18,8 @@ for src in "$here"/unit_*.c; do
     bare env CMOCKA_MESSAGE_OUTPUT=TAP "$build/tests/$name" >"$build/tests/$name.log" 2>&1
     count_tap "$name" $? "$build/tests/$name.log" $(($(date +%s) - started))
 done
+python3 "$here/prompt_checks.py" >"$build/tests/prompts.log" 2>&1
+count_lines prompts $? "$build/tests/prompts.log" 0
 for suite in screen e2e; do
     [ -x "$here/$suite/run.sh" ] || continue
     started=$(date +%s)
