@@ -5,7 +5,7 @@ _cai() {
     local i
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        tokenize | score | generate | chain | constitution | replay | bench) cmd=${COMP_WORDS[i]}; break ;;
+        tokenize | score | generate | chain | constitution | replay | repair | bench) cmd=${COMP_WORDS[i]}; break ;;
         esac
     done
     case $prev in
@@ -17,13 +17,14 @@ _cai() {
     --only) COMPREPLY=($(compgen -W 'tg128 pp512 score512' -- "$cur")); return ;;
     esac
     case $cmd in
-    '') COMPREPLY=($(compgen -W "tokenize score generate chain constitution replay bench --version --help $common --color" -- "$cur")) ;;
+    '') COMPREPLY=($(compgen -W "tokenize score generate chain constitution replay repair bench --version --help $common --color" -- "$cur")) ;;
     tokenize) COMPREPLY=($(compgen -f -W "$common" -- "$cur")) ;;
     score) COMPREPLY=($(compgen -f -W "$common --prefix-file --joint" -- "$cur")) ;;
     generate) COMPREPLY=($(compgen -W "$common --prompt --system --temp --top-k --top-p --min-p --max-tokens --guidance --with --without" -- "$cur")) ;;
     chain) COMPREPLY=($(compgen -W "$common --prompt --constitution --steps --layout --guidance --against --fewshots --principle --temp --max-tokens" -- "$cur")) ;;
     constitution) COMPREPLY=($(compgen -f -W "list show lint $common" -- "$cur")) ;;
     replay) COMPREPLY=($(compgen -d -W "$common" -- "$cur")) ;;
+    repair) COMPREPLY=($(compgen -d -W "$common" -- "$cur")) ;;
     bench) COMPREPLY=($(compgen -W "$common --only" -- "$cur")) ;;
     esac
 }

@@ -10,6 +10,7 @@ int cli_generate(struct cli *cli, int argc, char **argv);
 int cli_chain(struct cli *cli, int argc, char **argv);
 int cli_constitution(struct cli *cli, int argc, char **argv);
 int cli_replay(struct cli *cli, int argc, char **argv);
+int cli_repair(struct cli *cli, int argc, char **argv);
 int cli_bench(struct cli *cli, int argc, char **argv);
 
 /* Path of a constitution: a path as it is, or the name of a shipped one ("harmless"). */

@@ -5,6 +5,7 @@
  * COMMAND` runs headless.
  */
 #include <locale.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -43,6 +44,8 @@ const struct cli_command cli_commands[] = {
      cli_constitution},
     {"replay", "SESSION", "Makes every model text of a session again; says what differs.",
      "  cai replay sessions/my-audit\n", cli_replay},
+    {"repair", "SESSION COPY", "Copies what is undamaged of a session to a new folder.",
+     "  cai repair sessions/my-audit sessions/my-audit-repaired\n", cli_repair},
     {"bench", "", "Speed of decode, prefill and scoring on this machine.",
      "  cai bench\n"
      "  cai bench --only tg128 --threads 1 --json\n",
@@ -115,6 +118,7 @@ int main(int argc, char **argv)
     setlocale(LC_ALL, "");
     setlocale(LC_NUMERIC, "C"); /* JSON and every printed number use a point */
     cai_init();
+    signal(SIGXFSZ, SIG_IGN); /* a file size limit is an error of write(), not a death */
     if (readlink("/proc/self/exe", exe, sizeof exe - 1) < 0)
         exe[0] = '\0';
     if (!config_dirs_find(&dirs, exe, getenv("HOME"), getenv("XDG_CONFIG_HOME"),
