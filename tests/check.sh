@@ -14,6 +14,15 @@ for src in tests/unit_*.c; do
         "build/san/tests/$name" >"build/san/tests/$name.log" 2>&1
     count_tap "san/$name" $? "build/san/tests/$name.log" $(($(date +%s) - started))
 done
+
+# The store once more without sanitizers: valgrind sees what they do not.
+make --no-print-directory -j "$jobs" build/tests/unit_session || exit 1
+started=$(date +%s)
+env CMOCKA_MESSAGE_OUTPUT=TAP timeout -k 5 $CAI_TEST_TIMEOUT \
+    valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite \
+    build/tests/unit_session >build/san/tests/valgrind.log 2>&1
+count_tap valgrind/unit_session $? build/san/tests/valgrind.log $(($(date +%s) - started))
+
 for src in tests/fuzz_*.c; do
     name=$(basename "$src" .c)
     started=$(date +%s)
