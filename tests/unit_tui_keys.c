@@ -143,10 +143,11 @@ static void test_mouse_reports(void **state)
 
 static void test_names_and_bytes_agree(void **state)
 {
-    static const char *const names[] = {"j",           "<Up>",  "<Enter>", "<C-r>",
-                                        "<A-x>",       "<Esc>", "<Space>", "<lt>",
-                                        "日",          "<F5>",  "<PgDn>",  "<S-Tab>",
-                                        "<Backspace>", "<Del>", "<C-s>"};
+    static const char *const names[] = {"j",     "<Up>",  "<Enter>",     "<C-r>",
+                                        "<A-x>", "<Esc>", "<Space>",     "<lt>",
+                                        "日",    "<F5>",  "<PgDn>",      "<S-Tab>",
+                                        "<A->>", "<A-<>", "<Backspace>", "<Del>",
+                                        "<C-s>"};
 
     (void)state;
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {

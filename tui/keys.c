@@ -284,6 +284,8 @@ uint32_t keys_parse(const char *s, size_t *len)
     uint32_t key = KEY_NONE;
     int n;
 
+    if (s[0] == '<' && s[1] && s[2] == '-' && s[3] == '>' && s[4] == '>')
+        close = s + 4; /* Alt and the bracket itself */
     if (!close || close == s + 1) {
         n = *s ? char_len(s, strlen(s)) : 0;
         if (n <= 0 || (unsigned char)*s < 0x20)

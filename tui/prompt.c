@@ -14,13 +14,14 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { HISTORY_MAX = 500, N_HISTORIES = 16 };
+enum { HISTORY_MAX = 500, N_HISTORIES = 16, CANCEL_RETURNS = 8 };
 
 static struct prompt_options options;
 static const char *ring;
 static size_t ring_at, ring_len;
 static enum prompt_state state;
 static int kind;
+static int cancelling; /* the line that comes is thrown away */
 static char *result;
 static char history_name[32];
 static FILE *nowhere;
@@ -144,12 +145,13 @@ static void close_handler(void)
 /* Also removes the handler, or readline opens a second prompt. */
 static void on_line(char *line)
 {
-    if (line) {
+    if (line && !cancelling) {
         free(result);
         result = line;
         state = PROMPT_DONE;
         history_remember(line);
     } else {
+        free(line);
         state = PROMPT_CANCELLED;
     }
     rl_callback_handler_remove();
@@ -221,6 +223,30 @@ static void feed_paste(const struct keys_unit *u)
     buf_free(&clean);
 }
 
+/* A sequence readline has no command for is dropped here: in vi mode 8.2 backs out of one
+ * through freed memory. There Alt and a letter are Esc and a command. */
+static void feed_unit(const struct keys_unit *u)
+{
+    int vi = rl_editing_mode == 0, escape = u->len > 1 && u->bytes[0] == '\033';
+
+    /* half a command waits for a character, and does not survive a sequence */
+    if (escape && RL_ISSTATE(RL_STATE_MULTIKEY | RL_STATE_CHARSEARCH | RL_STATE_VIMOTION))
+        return;
+    if (escape && !(u->key & KEY_ALT_BIT) &&
+        !rl_function_of_keyseq_len(u->bytes, u->len, NULL, NULL))
+        return;
+    /* inside Ctrl-R readline 8.2 does not survive the first half of a command */
+    if (RL_ISSTATE(RL_STATE_ISEARCH) && (unsigned char)u->bytes[0] < 0x20 &&
+        (u->len != 1 || !strchr("\r\n\b\022\023\027\031", u->bytes[0])))
+        return;
+    if (vi && (u->key & KEY_ALT_BIT)) {
+        feed(u->bytes, 1);
+        feed(u->bytes + 1, u->len - 1);
+        return;
+    }
+    feed(u->bytes, u->len);
+}
+
 void prompt_feed(const struct keys_unit *u)
 {
     if (state != PROMPT_OPEN)
@@ -247,7 +273,7 @@ void prompt_feed(const struct keys_unit *u)
         break;
     default: break;
     }
-    feed(u->bytes, u->len);
+    feed_unit(u);
     if (state != PROMPT_OPEN)
         close_handler();
 }
@@ -264,13 +290,25 @@ void prompt_view(struct prompt_view *v)
     v->cursor = rl_point > 0 ? (size_t)rl_point : 0;
 }
 
+/*
+ * By accepting and throwing away: readline's own way out takes back what was edited in
+ * recalled history lines and ends half-typed commands (a search, a quoted character, a vi
+ * motion), each of which may swallow one return. Freeing its state from outside leaves
+ * pointers into freed undo lists behind (seen in vi mode with readline 8.2).
+ */
 void prompt_cancel(void)
 {
     if (state != PROMPT_OPEN)
         return;
-    rl_free_line_state();
-    rl_callback_sigcleanup();
-    rl_replace_line("", 0);
+    cancelling = 1;
+    for (int i = 0; i < CANCEL_RETURNS && state == PROMPT_OPEN; i++)
+        feed("\r", 1);
+    cancelling = 0;
+    if (state == PROMPT_OPEN) { /* return is bound to something else */
+        rl_free_line_state();
+        rl_callback_sigcleanup();
+        rl_replace_line("", 0);
+    }
     close_handler();
     state = PROMPT_CANCELLED;
 }
