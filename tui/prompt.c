@@ -177,6 +177,20 @@ void prompt_init(const struct prompt_options *opts)
     rl_outstream = nowhere;
 }
 
+/* Commands that read one more byte by themselves: given the first byte of a sequence they
+ * leave the rest to nobody. A prompt loses little without them. */
+static void unbind_fragile(void)
+{
+    const Keymap maps[] = {emacs_standard_keymap, emacs_meta_keymap, emacs_ctlx_keymap,
+                           vi_insertion_keymap, vi_movement_keymap};
+
+    for (size_t i = 0; i < sizeof maps / sizeof *maps; i++) {
+        rl_unbind_function_in_map(rl_quoted_insert, maps[i]);
+        rl_unbind_function_in_map(rl_char_search, maps[i]);
+        rl_unbind_function_in_map(rl_backward_char_search, maps[i]);
+    }
+}
+
 void prompt_open(int new_kind, const char *history, const char *label, const char *text)
 {
     assert(state != PROMPT_OPEN);
@@ -189,6 +203,7 @@ void prompt_open(int new_kind, const char *history, const char *label, const cha
     rl_variable_bind("blink-matching-paren", "off");
     rl_variable_bind("bell-style", "none");
     rl_variable_bind("enable-bracketed-paste", "on");
+    unbind_fragile();
     state = PROMPT_OPEN;
     if (text && *text)
         rl_insert_text(text);
