@@ -75,6 +75,11 @@ for f in $c_files; do
     head -n 1 "$f" | grep -q '^/\*' || echo "$f: no head comment"
 done | rule head-comments
 
+# The screen that opens the README is one that the tests captured.
+sed -n '/^```$/,/^```$/p' README.md | sed '1d' | sed '/^```$/,$d' >$log/readme.screen
+sed -n '/^=== diff /,/^=== /p' tests/screen/chain.golden | sed '/^=== /d' |
+    diff - $log/readme.screen | rule readme-shows-a-captured-screen
+
 printf '%s\n' $c_files | xargs -P "$jobs" -n 8 clang-format --dry-run 2>&1 | grep 'warning:' | rule clang-format
 for h in $(find engine tui -name '*.h'); do
     gcc -std=c11 -D_GNU_SOURCE -Wall -Wextra -Wpedantic -Iengine -Itui -fsyntax-only -x c "$h" 2>&1
