@@ -119,7 +119,7 @@ static inline double now_s(void)
 /* A count that grows in the slow runs: `few` in make test, `many` in make check. */
 static inline long count_of(long few, long many)
 {
-    return getenv("CAI_TEST_LONG") ? many : few;
+    return test_long() ? many : few;
 }
 
 /* ---------------------------------------------------------------- faults */

@@ -195,7 +195,7 @@ static void S9_load_of_100000_events_and_100_MB(void **state)
     cai_session_close(s);
     print_message("%.0f MB: %.2f s with the state file, %.2f s without\n",
                   (double)bytes * 1e-6, with_state, without);
-    assert_true(getenv("CAI_TEST_LONG") || with_state <= 2.0);
+    assert_true(test_long() || with_state <= 2.0);
 }
 
 static void S9_append_with_a_sync_per_event(void **state)
