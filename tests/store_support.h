@@ -24,6 +24,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "testing.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
