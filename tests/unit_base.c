@@ -1,12 +1,13 @@
 /*
  * unit_base.c: the base room: memory, buffers, UTF-8, JSON, random numbers, hashes,
- * errors, files.
+ * errors, threads, files.
  */
 #include "testing.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <math.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -18,6 +19,7 @@
 #include "base/mem.h"
 #include "base/rng.h"
 #include "base/strbuf.h"
+#include "base/thread.h"
 #include "base/utf8.h"
 
 static char err[ERR_MAX];
@@ -619,6 +621,26 @@ static void check_content(const char *path, const char *want)
     strbuf_free(&b);
 }
 
+static void *own_mask(void *arg)
+{
+    pthread_sigmask(SIG_BLOCK, NULL, arg);
+    return NULL;
+}
+
+static void a_thread_takes_faults_and_no_other_signal(void **state)
+{
+    sigset_t mask;
+    pthread_t thread;
+
+    (void)state;
+    assert_int_equal(thread_start(&thread, own_mask, &mask), 0);
+    pthread_join(thread, NULL);
+    assert_false(sigismember(&mask, SIGSEGV));
+    assert_false(sigismember(&mask, SIGBUS));
+    assert_true(sigismember(&mask, SIGINT));
+    assert_true(sigismember(&mask, SIGXFSZ));
+}
+
 static void replacing_a_file(void **state)
 {
     struct file_ops ops = file_ops_system;
@@ -716,6 +738,7 @@ int main(void)
         cmocka_unit_test(hashes),
         cmocka_unit_test(error_messages),
         cmocka_unit_test(clock_hook),
+        cmocka_unit_test(a_thread_takes_faults_and_no_other_signal),
         cmocka_unit_test_setup_teardown(replacing_a_file, files_setup, files_teardown),
         cmocka_unit_test_setup_teardown(reading_a_file, files_setup, files_teardown),
         cmocka_unit_test_setup_teardown(making_folders, files_setup, files_teardown),

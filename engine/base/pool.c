@@ -18,7 +18,6 @@
 #include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <string.h>
@@ -27,6 +26,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 enum {
     POOL_MAX_THREADS = 256,
@@ -181,7 +181,6 @@ enum cai_status pool_new(struct pool **dst, int n_threads, char *err, size_t err
 {
     enum cai_status st = CAI_OK;
     struct pool *p = NULL;
-    sigset_t all, before;
     int rc;
 
     *dst = NULL;
@@ -199,21 +198,17 @@ enum cai_status pool_new(struct pool **dst, int n_threads, char *err, size_t err
         st = err_nomem(err, errlen, "the thread pool");
         goto out;
     }
-    /* Signals are the front end's business, never a worker's. */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &before);
     for (int i = 1; i < n_threads && st == CAI_OK; i++) {
         struct worker *w = &p->workers[i - 1];
         w->pool = p;
         w->index = i;
-        rc = pthread_create(&w->thread, NULL, worker_main, w);
+        rc = thread_start(&w->thread, worker_main, w);
         if (rc)
             st = err_set(CAI_IO, err, errlen, "cannot start thread %d of %d: %s", i + 1,
                          n_threads, strerror(rc));
         else
             p->n_started++;
     }
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (st != CAI_OK)
         goto out;
     *dst = p;

@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "base/mem.h"
+#include "base/thread.h"
 #include "pipeline/chain.h"
 #include "pipeline/inbox.h"
 #include "pipeline/job.h"
@@ -327,7 +328,7 @@ enum cai_status cai_engine_open(struct cai_engine **dst, struct cai_inbox *inbox
         engine_free(e);
         return err_nomem(err, errlen, "engine");
     }
-    failed = pthread_create(&e->thread, NULL, worker, e);
+    failed = thread_start(&e->thread, worker, e);
     if (failed) {
         engine_free(e);
         return err_set(CAI_IO, err, errlen, "cannot start the engine's thread: %s",

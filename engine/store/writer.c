@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,6 +10,7 @@
 #include "base/err.h"
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 struct writer {
     pthread_t thread;
@@ -136,7 +136,6 @@ enum cai_status writer_new(struct writer **dst, struct journal *take_journal,
                            writer_notify *notify, void *arg, char *err, size_t errlen)
 {
     struct writer *w = mem_alloc(1, sizeof *w);
-    sigset_t all, old;
     int e;
 
     *dst = NULL;
@@ -153,11 +152,8 @@ enum cai_status writer_new(struct writer **dst, struct journal *take_journal,
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->wake, NULL);
     pthread_cond_init(&w->idle, NULL);
-    /* Signals are the front end's; SIGXFSZ, when blocked, is an EFBIG from write(). */
-    sigfillset(&all);
-    pthread_sigmask(SIG_SETMASK, &all, &old);
-    e = pthread_create(&w->thread, NULL, store_thread, w);
-    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    /* SIGXFSZ, blocked like most there, is an EFBIG from write(). */
+    e = thread_start(&w->thread, store_thread, w);
     if (e) {
         err_set(CAI_IO, err, errlen, "store thread: %s", strerror(e));
         w->quit = 2;
