@@ -24,9 +24,9 @@ enum rng_purpose link_purpose(enum cai_node_kind kind)
 enum cai_status link_check_sampling(const struct cai_sampling *s, char *err,
                                     size_t errlen)
 {
-    if (!(s->temperature >= 0 && s->temperature <= 100))
-        return err_set(CAI_INVALID, err, errlen, "temperature %g: from 0 (greedy) to 100",
-                       s->temperature);
+    if (!(s->temperature == 0 || (s->temperature >= 0.01 && s->temperature <= 100)))
+        return err_set(CAI_INVALID, err, errlen,
+                       "temperature %g: 0 (greedy) or 0.01 to 100", s->temperature);
     if (s->top_k < 0)
         return err_set(CAI_INVALID, err, errlen, "top_k %d: 0 (off) or more", s->top_k);
     if (!(s->top_p > 0 && s->top_p <= 1))
