@@ -38,7 +38,7 @@ const char *cai_status_name(enum cai_status st);
 /* Once per process, before anything else, on the main thread. */
 void cai_init(void);
 
-/* "cJSON 1.7.15, zlib 1.2.13, ...": what the library was built with and runs on. */
+/* "cJSON 1.7.15, zlib 1.2.13, ...": the libraries this process runs on. */
 const char *cai_library_versions(void);
 
 /* ---------------------------------------------------------------- models and tokens */
@@ -337,7 +337,8 @@ void cai_inbox_free(struct cai_inbox *b);
 int cai_inbox_fd(const struct cai_inbox *b);
 /* Moves the oldest event out; 0 when there is none. */
 int cai_inbox_take(struct cai_inbox *b, struct cai_event *out);
-/* Blocks until an event waits or the time is over (-1: for ever); for headless use. */
+/* Blocks until an event waits (1), or the time is over (-1: never) or a signal came (0);
+ * for headless use. */
 int cai_inbox_wait(struct cai_inbox *b, int timeout_ms);
 
 /* ---------------------------------------------------------------- engine */
@@ -474,7 +475,7 @@ enum cai_status cai_session_remove_node(struct cai_session *s, uint32_t chain,
                                         uint32_t node, char *err, size_t errlen);
 
 /* The active constitution and the versions the session has seen. Setting stores
- * constitutions/HASH.json when it is new. */
+ * constitutions/HASH.json; setting the active one again is no event. */
 const struct cai_constitution *cai_session_constitution(const struct cai_session *s);
 enum cai_status cai_session_set_constitution(struct cai_session *s,
                                              const struct cai_constitution *c, char *err,

@@ -449,6 +449,7 @@ static void a_missing_constitution_is_said(void **state)
 {
     char path[256], file[100];
     struct cai_session *s;
+    uint64_t seq;
 
     (void)state;
     free(script_folder(path, "no-constitution", 5));
@@ -462,6 +463,9 @@ static void a_missing_constitution_is_said(void **state)
     cai_session_close(s);
     s = open_in(path, CAI_SESSION_WRITE);
     assert_non_null(cai_session_constitution(s));
+    seq = cai_session_info(s)->seq;
+    OK(cai_session_set_constitution(s, constitutions[0], err, sizeof err));
+    assert_int_equal(cai_session_info(s)->seq, seq); /* it is the active one */
     cai_session_close(s);
 }
 

@@ -149,7 +149,6 @@ int cai_inbox_take(struct cai_inbox *b, struct cai_event *out)
     return taken;
 }
 
-/* A signal also ends the wait, so that a headless command can react to it. */
 int cai_inbox_wait(struct cai_inbox *b, int timeout_ms)
 {
     struct pollfd p = {b->wake[0], POLLIN, 0};

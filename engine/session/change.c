@@ -342,15 +342,19 @@ enum cai_status cai_session_set_constitution(struct cai_session *s,
                                              char *err, size_t errlen)
 {
     struct event ev = {.kind = &event_constitution};
+    const char *hash = cai_constitution_hash(constitution);
     struct cargo c;
     enum cai_status st = begin(s, &c, err, errlen);
 
+    /* One that could not be read is set anew all the same: that writes its file. */
+    if (st == CAI_OK && s->constitution && strcmp(s->fold.constitution, hash) == 0)
+        return CAI_OK;
     if (st == CAI_OK)
         st = session_keep_version(s, cai_constitution_dup(constitution), err, errlen);
     if (st == CAI_OK)
         st = pack_constitution(s, &c, constitution, err, errlen);
     if (st == CAI_OK) {
-        ev.name = mem_strdup(cai_constitution_hash(constitution));
+        ev.name = mem_strdup(hash);
         ev.was_name = mem_strdup(s->fold.constitution);
         if (!ev.name || !ev.was_name)
             st = err_nomem(err, errlen, "constitution");

@@ -202,8 +202,7 @@ size_t cai_chain_path(const struct cai_chain *c, uint32_t node,
     return depth < max ? depth : max;
 }
 
-/* ---------------------------------------------------------------- constitution, settings
- */
+/* ---------------------------------------------------------------- constitution */
 
 static const struct cai_constitution *find_version(const struct cai_session *s,
                                                    const char *hash)
