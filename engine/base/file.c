@@ -50,31 +50,46 @@ static enum cai_status io_error(char *err, size_t errlen, const char *path)
 
 enum cai_status file_read(struct strbuf *out, const char *path, char *err, size_t errlen)
 {
-    const struct file_ops *ops = file_ops();
     enum cai_status st = CAI_OK;
-    int fd = ops->open(path, O_RDONLY, 0), tries = 0;
+    int fd = file_ops()->open(path, O_RDONLY, 0);
+    char chunk[1 << 16];
+    size_t n = sizeof chunk;
 
     if (fd < 0)
         return io_error(err, errlen, path);
-    for (;;) {
-        char chunk[1 << 16];
-        ssize_t n = ops->read(fd, chunk, sizeof chunk);
-        if (n < 0 && errno == EINTR && ++tries < EINTR_MAX)
-            continue;
-        if (n < 0)
-            st = io_error(err, errlen, path);
-        if (n <= 0)
+    while (st == CAI_OK && n == sizeof chunk) {
+        st = file_read_all(fd, chunk, sizeof chunk, &n);
+        if (st != CAI_OK) {
+            io_error(err, errlen, path);
             break;
-        st = strbuf_add(out, chunk, (size_t)n);
+        }
+        st = strbuf_add(out, chunk, n);
         if (st == CAI_LIMIT)
             err_set(st, err, errlen, "%s: larger than %zu bytes", path, out->max_bytes);
         else if (st != CAI_OK)
             err_nomem(err, errlen, path);
-        if (st != CAI_OK)
-            break;
     }
-    ops->close(fd);
+    file_ops()->close(fd);
     return st;
+}
+
+enum cai_status file_read_all(int fd, void *data, size_t len, size_t *got)
+{
+    char *p = data;
+    int tries = 0;
+
+    *got = 0;
+    while (*got < len) {
+        ssize_t n = file_ops()->read(fd, p + *got, len - *got);
+        if (n < 0 && errno == EINTR && ++tries < EINTR_MAX)
+            continue;
+        if (n < 0)
+            return CAI_IO;
+        if (n == 0)
+            break;
+        *got += (size_t)n;
+    }
+    return CAI_OK;
 }
 
 enum cai_status file_write_all(int fd, const void *data, size_t len)

@@ -34,6 +34,10 @@ void file_ops_set(const struct file_ops *ops);
 /* Adds the whole file to out, bounded by out->max_bytes. err names path and remedy. */
 enum cai_status file_read(struct strbuf *out, const char *path, char *err, size_t errlen);
 
+/* Reads len bytes from where fd stands; *got is less only at the end of the file. CAI_IO
+ * with errno kept on failure. */
+enum cai_status file_read_all(int fd, void *data, size_t len, size_t *got);
+
 /* Writes all of data to fd. CAI_IO with errno kept on failure. */
 enum cai_status file_write_all(int fd, const void *data, size_t len);
 

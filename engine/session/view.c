@@ -23,22 +23,16 @@
 static enum cai_status read_line(struct cai_session *s, const struct fold_node *n,
                                  char *line, char *err, size_t errlen)
 {
-    size_t got = 0;
-    int tries = 0;
+    size_t got;
 
     if (s->journal_fd < 0)
         s->journal_fd = file_ops()->open(s->paths.journal, O_RDONLY, 0);
-    if (s->journal_fd < 0 || lseek(s->journal_fd, (off_t)n->offset, SEEK_SET) < 0)
+    if (s->journal_fd < 0 || lseek(s->journal_fd, (off_t)n->offset, SEEK_SET) < 0 ||
+        file_read_all(s->journal_fd, line, n->line_len, &got) != CAI_OK)
         return err_set(CAI_IO, err, errlen, "%s: %s", s->paths.journal, strerror(errno));
-    while (got < n->line_len) {
-        ssize_t k = file_ops()->read(s->journal_fd, line + got, n->line_len - got);
-        if (k < 0 && errno == EINTR && ++tries < 100)
-            continue;
-        if (k <= 0)
-            return err_set(CAI_IO, err, errlen, "%s: %s", s->paths.journal,
-                           k < 0 ? strerror(errno) : "shorter than it was when opened");
-        got += (size_t)k;
-    }
+    if (got < n->line_len)
+        return err_set(CAI_IO, err, errlen, "%s: shorter than it was when opened",
+                       s->paths.journal);
     return CAI_OK;
 }
 

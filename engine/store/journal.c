@@ -11,10 +11,7 @@
 #include "base/file.h"
 #include "base/mem.h"
 
-enum {
-    READ_CHUNK = 1 << 17,
-    EINTR_MAX = 100, /* in a row; more is a broken system, not a signal */
-};
+enum { READ_CHUNK = 1 << 17 };
 
 /* ---------------------------------------------------------------- reading */
 
@@ -31,21 +28,17 @@ struct reader {
 static enum cai_status read_more(struct reader *rd, char *err, size_t errlen)
 {
     enum cai_status st = strbuf_reserve(&rd->buf, READ_CHUNK);
-    int tries = 0;
-    ssize_t n;
+    size_t n;
 
     if (st == CAI_LIMIT)
         return st;
     if (st != CAI_OK)
         return err_nomem(err, errlen, rd->spec->path);
-    do
-        n = file_ops()->read(rd->fd, rd->buf.data + rd->buf.len, READ_CHUNK);
-    while (n < 0 && errno == EINTR && ++tries < EINTR_MAX);
-    if (n < 0)
-        return err_set(CAI_IO, err, errlen, "%s: %s", rd->spec->path, strerror(errno));
-    if (n == 0)
-        rd->ended = 1;
-    rd->buf.len += (size_t)n;
+    st = file_read_all(rd->fd, rd->buf.data + rd->buf.len, READ_CHUNK, &n);
+    if (st != CAI_OK)
+        return err_set(st, err, errlen, "%s: %s", rd->spec->path, strerror(errno));
+    rd->ended = n < READ_CHUNK;
+    rd->buf.len += n;
     return CAI_OK;
 }
 
@@ -226,32 +219,22 @@ static enum cai_status save_tail(int fd, const struct journal_spec *spec,
                                  size_t errlen)
 {
     struct strbuf path = STRBUF_INIT(1 << 16);
-    size_t want = (size_t)(scan->file_bytes - scan->good_bytes), got = 0;
+    size_t want = (size_t)(scan->file_bytes - scan->good_bytes), got;
     char *bytes = mem_alloc(want, 1);
     enum cai_status st;
-    int tries = 0;
 
     if (!bytes || strbuf_addf(&path, "%s.damaged-%llu", spec->path,
                               (unsigned long long)scan->good_bytes) != CAI_OK) {
         st = err_nomem(err, errlen, spec->path);
         goto out;
     }
-    if (lseek(fd, (off_t)scan->good_bytes, SEEK_SET) < 0) {
+    if (lseek(fd, (off_t)scan->good_bytes, SEEK_SET) < 0 ||
+        file_read_all(fd, bytes, want, &got) != CAI_OK)
         st = err_set(CAI_IO, err, errlen, "%s: %s", spec->path, strerror(errno));
-        goto out;
-    }
-    while (got < want) {
-        ssize_t n = file_ops()->read(fd, bytes + got, want - got);
-        if (n < 0 && errno == EINTR && ++tries < EINTR_MAX)
-            continue;
-        if (n <= 0) {
-            st = err_set(CAI_IO, err, errlen, "%s: %s", spec->path,
-                         n < 0 ? strerror(errno) : "it shrank while being read");
-            goto out;
-        }
-        got += (size_t)n;
-    }
-    st = file_replace(path.data, bytes, want, err, errlen);
+    else if (got < want)
+        st = err_set(CAI_IO, err, errlen, "%s: it shrank while being read", spec->path);
+    else
+        st = file_replace(path.data, bytes, want, err, errlen);
 out:
     mem_free(bytes);
     strbuf_free(&path);
@@ -315,25 +298,6 @@ void journal_close(struct journal *j)
     mem_free(j);
 }
 
-/* errno tells why when it returns 0. */
-static int write_all(int fd, const char *p, size_t len)
-{
-    int tries = 0;
-
-    while (len) {
-        ssize_t n = file_ops()->write(fd, p, len);
-        if (n < 0 && errno == EINTR && ++tries < EINTR_MAX)
-            continue;
-        if (n == 0)
-            errno = EIO; /* a regular file that takes nothing is broken */
-        if (n <= 0)
-            return 0;
-        p += n;
-        len -= (size_t)n;
-    }
-    return 1;
-}
-
 enum cai_status journal_append(struct journal *j, const char *lines, size_t len,
                                char *err, size_t errlen)
 {
@@ -341,7 +305,7 @@ enum cai_status journal_append(struct journal *j, const char *lines, size_t len,
 
     if (j->failed)
         return err_set(CAI_IO, err, errlen, "%s: closed after an earlier error", j->path);
-    if (write_all(j->fd, lines, len)) {
+    if (file_write_all(j->fd, lines, len) == CAI_OK) {
         if (file_ops()->fdatasync(j->fd) == 0) {
             j->len += len;
             return CAI_OK;

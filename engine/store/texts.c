@@ -260,24 +260,16 @@ enum cai_status texts_write_lost(struct strbuf *out, uint64_t ordinal)
 static enum cai_status read_line(struct texts *t, const struct entry *e, char *line,
                                  char *err, size_t errlen)
 {
-    size_t got = 0;
-    int tries = 0;
+    size_t got;
 
     if (t->fd < 0)
         t->fd = file_ops()->open(t->path, O_RDONLY, 0);
-    if (t->fd < 0 || lseek(t->fd, (off_t)e->offset, SEEK_SET) < 0)
+    if (t->fd < 0 || lseek(t->fd, (off_t)e->offset, SEEK_SET) < 0 ||
+        file_read_all(t->fd, line, e->line_len, &got) != CAI_OK)
         return err_set(CAI_IO, err, errlen, "%s: %s", t->path, strerror(errno));
-    while (got < e->line_len) {
-        ssize_t n = file_ops()->read(t->fd, line + got, e->line_len - got);
-        if (n < 0 && errno == EINTR && ++tries < 100)
-            continue;
-        if (n < 0)
-            return err_set(CAI_IO, err, errlen, "%s: %s", t->path, strerror(errno));
-        if (n == 0)
-            return err_set(CAI_CORRUPT, err, errlen,
-                           "%s: shorter than it was when opened", t->path);
-        got += (size_t)n;
-    }
+    if (got < e->line_len)
+        return err_set(CAI_CORRUPT, err, errlen, "%s: shorter than it was when opened",
+                       t->path);
     return CAI_OK;
 }
 
