@@ -6,12 +6,7 @@
 #ifndef STORE_SUPPORT_H
 #define STORE_SUPPORT_H
 
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdint.h>
-
-#include <cmocka.h>
+#include "testing.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -24,7 +19,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "testing.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/file.h"
