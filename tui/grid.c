@@ -173,14 +173,6 @@ int grid_cut(struct grid *g, struct rect r, int x, int y, enum role role, unsign
     return used + grid_str(g, r, x + used, y, role, attrs, dots);
 }
 
-void grid_mark(struct grid *g, struct rect r, unsigned attrs)
-{
-    r = clip(g, r);
-    for (int y = r.y; y < r.y + r.h; y++)
-        for (int x = r.x; x < r.x + r.w; x++)
-            cell_at(g, x, y)->attrs |= (uint8_t)attrs;
-}
-
 void grid_hline(struct grid *g, struct rect r, int y, enum role role)
 {
     for (int x = 0; x < r.w; x++)

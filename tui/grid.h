@@ -48,8 +48,6 @@ int grid_str(struct grid *g, struct rect r, int x, int y, enum role role, unsign
 /* As grid_str, ending in an ellipsis when it has to be cut. */
 int grid_cut(struct grid *g, struct rect r, int x, int y, enum role role, unsigned attrs,
              const char *s, size_t len, int max_cols);
-/* Adds attributes to what is there. */
-void grid_mark(struct grid *g, struct rect r, unsigned attrs);
 void grid_hline(struct grid *g, struct rect r, int y, enum role role);
 void grid_vline(struct grid *g, struct rect r, int x, enum role role);
 /* Border inside r with a title; returns the rectangle within. */

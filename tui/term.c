@@ -237,11 +237,6 @@ void term_present(const struct grid *g)
     doupdate();
 }
 
-enum theme_depth term_depth(void)
-{
-    return depth;
-}
-
 void term_mouse(int on)
 {
     mouse_on = on;

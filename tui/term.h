@@ -29,7 +29,6 @@ void term_resize(int cols, int rows);
 /* Every cell is sent again with the next frame. */
 void term_repaint(void);
 void term_present(const struct grid *g);
-enum theme_depth term_depth(void);
 void term_mouse(int on);
 /* Text to the terminal's clipboard (OSC 52); bytes of at most TERM_COPY_MAX. */
 enum { TERM_COPY_MAX = 100000 };

@@ -286,7 +286,6 @@ unsigned settings_set(struct app *app, const char *text);
 unsigned settings_store(struct app *app, const struct cai_chain_settings *s);
 unsigned settings_choose_principle(struct app *app);
 unsigned settings_dial(struct app *app, double by);
-size_t settings_count(void);
 
 /* ---- editor.c */
 /* Leaves the screen, runs the editor on the text, comes back. NULL and err on failure. */

@@ -60,11 +60,6 @@ static const struct {
                   9007199254740992.0, 1},
 };
 
-size_t settings_count(void)
-{
-    return SET_COUNT;
-}
-
 /* The number behind a row, or NULL: it is no double. */
 static double *number(struct cai_chain_settings *s, enum setting i)
 {

@@ -5,18 +5,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cai.h"
-
 enum { HASH_HEX_LEN = 64 };
 
 /* 64 lower-case hex digits and a NUL. */
 void hash_hex(char hex[HASH_HEX_LEN + 1], const void *data, size_t len);
-enum cai_status hash_file(char hex[HASH_HEX_LEN + 1], const char *path, char *err,
-                          size_t errlen);
 uint32_t hash_crc32(const void *data, size_t len);
 /* Goes on where `crc` ended: hash_crc32_more(hash_crc32(a), b) is that of a then b. */
 uint32_t hash_crc32_more(uint32_t crc, const void *data, size_t len);
-/* First 64 bits of SHA-256, for deriving seeds from texts. */
-uint64_t hash_u64(const void *data, size_t len);
 
 #endif

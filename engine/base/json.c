@@ -235,9 +235,7 @@ static enum cai_status newline_indent(struct strbuf *out, int depth)
     return st;
 }
 
-/* canonical: sorted keys and indentation; else one line in stored order. */
-static enum cai_status write_value(struct strbuf *out, const cJSON *v, int canonical,
-                                   int depth)
+static enum cai_status write_value(struct strbuf *out, const cJSON *v, int depth)
 {
     enum cai_status st;
     const cJSON **list = NULL, *m;
@@ -252,7 +250,7 @@ static enum cai_status write_value(struct strbuf *out, const cJSON *v, int canon
         return strbuf_adds(out, cJSON_IsTrue(v) ? "true" : "false");
     if (!is_obj && !cJSON_IsArray(v))
         return strbuf_adds(out, "null");
-    if (is_obj && canonical) {
+    if (is_obj) {
         list = sorted_members(v, &n);
         if (!list && n)
             return CAI_NOMEM;
@@ -262,28 +260,23 @@ static enum cai_status write_value(struct strbuf *out, const cJSON *v, int canon
         const cJSON *item = list ? list[i] : m;
         if (i)
             st = strbuf_addc(out, ',');
-        if (st == CAI_OK && canonical)
+        if (st == CAI_OK)
             st = newline_indent(out, depth + 1);
         if (st == CAI_OK && is_obj)
             st = json_write_string(out, item->string, strlen(item->string));
         if (st == CAI_OK && is_obj)
-            st = strbuf_adds(out, canonical ? ": " : ":");
+            st = strbuf_adds(out, ": ");
         if (st == CAI_OK)
-            st = write_value(out, item, canonical, depth + 1);
+            st = write_value(out, item, depth + 1);
     }
     mem_free((void *)list);
-    if (st == CAI_OK && canonical && v->child)
+    if (st == CAI_OK && v->child)
         st = newline_indent(out, depth);
     return st == CAI_OK ? strbuf_addc(out, is_obj ? '}' : ']') : st;
 }
 
 enum cai_status json_write_canonical(struct strbuf *out, const cJSON *doc)
 {
-    enum cai_status st = write_value(out, doc, 1, 0);
+    enum cai_status st = write_value(out, doc, 0);
     return st == CAI_OK ? strbuf_addc(out, '\n') : st;
-}
-
-enum cai_status json_write_line(struct strbuf *out, const cJSON *doc)
-{
-    return write_value(out, doc, 0, 0);
 }

@@ -31,8 +31,6 @@ int json_u64(const cJSON *obj, const char *key, uint64_t *out);
  * is the SHA-256 of these bytes. Equal to Python's json.dumps(indent=2, sort_keys=True,
  * ensure_ascii=False) plus newline for strings, whole numbers, booleans and null. */
 enum cai_status json_write_canonical(struct strbuf *out, const cJSON *doc);
-/* On one line, members in the order they have, no final newline. */
-enum cai_status json_write_line(struct strbuf *out, const cJSON *doc);
 /* A JSON string with its quotes; text must be valid UTF-8. */
 enum cai_status json_write_string(struct strbuf *out, const char *text, size_t len);
 

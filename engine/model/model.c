@@ -54,11 +54,6 @@ const struct tokenizer *model_tokenizer(const struct cai_model *m)
     return m->tokenizer;
 }
 
-const struct chat_template *model_chat_template(const struct cai_model *m)
-{
-    return m->chat_template;
-}
-
 size_t model_linear_k(const struct model_shape *s, enum linear l)
 {
     switch (l) {

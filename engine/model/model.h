@@ -60,8 +60,6 @@ struct cai_model {
 /* The matrix the logits come from. */
 const struct matrix *model_head(const struct cai_model *m);
 const struct tokenizer *model_tokenizer(const struct cai_model *m);
-/* NULL when the file has none or an unknown one. */
-const struct chat_template *model_chat_template(const struct cai_model *m);
 /* Inputs and outputs of a linear. */
 size_t model_linear_k(const struct model_shape *s, enum linear l);
 size_t model_linear_n(const struct model_shape *s, enum linear l);
