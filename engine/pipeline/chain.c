@@ -41,8 +41,9 @@ void cai_chain_settings_default(struct cai_chain_settings *s)
     memset(s, 0, sizeof *s);
     s->layout = CAI_LAYOUT_CHAT;
     s->sampling.temperature = 0.7;
-    s->sampling.top_p = 1;
-    s->sampling.max_tokens = 160;
+    s->sampling.top_p = 0.9;
+    s->sampling.max_tokens = 96;
+    s->guidance[CAI_NODE_REVISION] = 2;
     s->against = CAI_AGAINST_OPPOSITE;
 }
 
