@@ -94,7 +94,8 @@ const char *cai_token_piece(const struct cai_model *m, int32_t id, size_t *len);
  * n_prefix      tokens that are context only; 0: the first token has no log-prob
  * logprob  (n)  out, nats: log P(ids[i] | ids[0..i-1]); NaN for i < max(n_prefix, 1)
  *
- * CAI_LIMIT: n exceeds the model's context (err has both numbers).
+ * CAI_LIMIT: n exceeds the model's context (err has both numbers). CAI_INVALID: an id
+ * outside the vocabulary.
  * Test: tests/unit_score.c against tests/data/logprobs.json (an fp32 implementation on
  * the de-quantised weights). */
 enum cai_status cai_score(struct cai_model *m, const int32_t *ids, size_t n,

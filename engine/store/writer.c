@@ -14,6 +14,7 @@
 
 struct writer {
     pthread_t thread;
+    int has_thread;
     pthread_mutex_t lock;
     pthread_cond_t wake, idle;        /* for the store thread; for who flushes */
     struct writer_item *first, *last; /* lock: queue, the item under way included */
@@ -156,10 +157,10 @@ enum cai_status writer_new(struct writer **dst, struct journal *take_journal,
     e = thread_start(&w->thread, store_thread, w);
     if (e) {
         err_set(CAI_IO, err, errlen, "store thread: %s", strerror(e));
-        w->quit = 2;
         writer_free(w);
         return CAI_IO;
     }
+    w->has_thread = 1;
     *dst = w;
     return CAI_OK;
 }
@@ -168,7 +169,7 @@ void writer_free(struct writer *w)
 {
     if (!w)
         return;
-    if (w->quit != 2) { /* 2: the thread never ran */
+    if (w->has_thread) {
         pthread_mutex_lock(&w->lock);
         w->quit = 1;
         w->stalled = 0;
