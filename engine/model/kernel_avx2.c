@@ -3,7 +3,8 @@
  * one set of 16 lanes. Only kernel.c's CPU check may lead here.
  *
  * A matmul takes eight outputs (half a row group) and a tile of 1 to 4 batch rows at a
- * time. 8-bit products are summed in 16 bits only where they cannot overflow: see dot16().
+ * time. 8-bit products are summed in 16 bits only where they cannot overflow: see
+ * dot16().
  *
  * Legend: M rows of a tile, b a block of 32 inputs, nb of them. Thread: any.
  */
