@@ -19,7 +19,7 @@ static int have_modes;
 static char crash_stack[STACK_BYTES];
 
 static const int caught[] = {SIGTERM, SIGHUP, SIGINT, SIGWINCH, SIGCONT};
-static const int crashes[] = {SIGSEGV, SIGABRT, SIGBUS, SIGFPE};
+static const int crashes[] = {SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL};
 
 static void on_signal(int sig)
 {

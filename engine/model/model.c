@@ -15,8 +15,8 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/exactmath.h"
 #include "base/mem.h"
-#include "base/plainmath.h"
 #include "model/chat_template.h"
 #include "model/tokenizer.h"
 
@@ -335,7 +335,7 @@ static enum cai_status make_rope(struct loader *ld)
 {
     const struct model_shape *s = &ld->m->shape;
     size_t half = s->rope_dim / 2;
-    double log_base = plain_log(s->rope_base);
+    double log_base = exact_log(s->rope_base);
     float *factors = NULL;
     enum cai_status st = want_vector(ld, "rope_freqs.weight", ARCH_MAY, half, &factors);
 
@@ -348,7 +348,7 @@ static enum cai_status make_rope(struct loader *ld)
     }
     for (size_t j = 0; j < half; j++)
         ld->m->rope_freq[j] =
-            plain_exp(-2.0 * (double)j / (double)s->rope_dim * log_base) /
+            exact_exp(-2.0 * (double)j / (double)s->rope_dim * log_base) /
             (factors ? (double)factors[j] : 1.0);
     mem_free(factors);
     return CAI_OK;

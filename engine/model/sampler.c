@@ -15,8 +15,8 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/exactmath.h"
 #include "base/mem.h"
-#include "base/plainmath.h"
 #include "model/forward.h"
 #include "model/model.h"
 
@@ -95,7 +95,7 @@ enum cai_status sampling_check(const struct cai_sampling *how, char *err, size_t
 /* -log(-log u), u = (word + 1/2) / 2^32: a standard Gumbel variable. */
 static double gumbel(uint32_t word)
 {
-    return -plain_log(-plain_log(((double)word + 0.5) * 0x1p-32));
+    return -exact_log(-exact_log(((double)word + 0.5) * 0x1p-32));
 }
 
 /* Not less than gumbel(word): with k leading ones, 1 - u >= 2^-(k+1), and -log u >= 1 -

@@ -12,7 +12,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 
 from common import BUILD_ROOT, CAI, DATA, Checks, model_path, run_cai
@@ -65,17 +64,20 @@ def first_byte_s(args):
     return took
 
 
+# A process starts with the resident peak of the one that forked it, and this one holds a
+# model of llama.cpp: so a small interpreter of its own does the forking.
+MEASURE = ("import os, subprocess, sys; child = subprocess.Popen(sys.argv[1:], stdout=2); "
+           "_, status, usage = os.wait4(child.pid, 0); print(usage.ru_maxrss); "
+           "sys.exit(os.waitstatus_to_exitcode(status))")
+
+
 def peak_rss_mb(args):
     """Peak resident memory of one run of cai, mapped file pages included."""
-    with tempfile.TemporaryFile() as err:
-        child = subprocess.Popen([str(CAI), *args], stdout=subprocess.DEVNULL,
-                                 stderr=err)
-        _, status, usage = os.wait4(child.pid, 0)
-        child.returncode = os.waitstatus_to_exitcode(status)
-        if child.returncode != 0:
-            err.seek(0)
-            raise RuntimeError(err.read().decode("utf-8", "replace").strip())
-    return usage.ru_maxrss / 1024
+    done = subprocess.run([sys.executable, "-S", "-c", MEASURE, str(CAI), *args],
+                          capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(done.stderr.strip())
+    return int(done.stdout) / 1024
 
 
 def main():

@@ -1,12 +1,12 @@
-/* plainmath.c: see plainmath.h. Pure functions. */
-#include "base/plainmath.h"
+/* exactmath.c: see exactmath.h. Pure functions. */
+#include "base/exactmath.h"
 
 #include <math.h>
 
 #define LN_2 0.69314718055994530942
 
 /* log x = e log 2 + 2 artanh((m - 1) / (m + 1)), m in [sqrt(1/2), sqrt(2)). */
-double plain_log(double x)
+double exact_log(double x)
 {
     int exponent;
     double m = frexp(x, &exponent), r, r2, sum = 0;
@@ -22,7 +22,7 @@ double plain_log(double x)
     return 2 * r * sum + exponent * LN_2;
 }
 
-double plain_exp(double x)
+double exact_exp(double x)
 {
     double n = floor(x / LN_2 + 0.5), y = x - n * LN_2, sum = 1;
 
