@@ -469,6 +469,27 @@ static void a_missing_constitution_is_said(void **state)
     cai_session_close(s);
 }
 
+static void an_unreadable_constitution_stays_behind_in_a_repair(void **state)
+{
+    char path[256], copy[256], file[100], folder[512];
+    struct cai_session *s;
+
+    (void)state;
+    free(script_folder(path, "bad-sector", 5));
+    snprintf(file, sizeof file, "constitutions/%s.json",
+             cai_constitution_hash(constitutions[0]));
+    remove_file(path, file);
+    snprintf(folder, sizeof folder, "%s/%s", path, file);
+    assert_int_equal(mkdir(folder, 0777), 0); /* reading it fails, even as root */
+    test_path(copy, "bad-sector-copy");
+    OK(cai_session_repair(path, copy, NULL, NULL, err, sizeof err));
+    s = open_in(copy, CAI_SESSION_READ);
+    assert_non_null(strstr(cai_session_info(s)->warning, "no constitution"));
+    assert_string_equal(cai_session_chain(s, 0)->prompt,
+                        cai_session_find_chain(s, 1)->prompt);
+    cai_session_close(s);
+}
+
 static void a_newer_version_is_refused(void **state)
 {
     static const char newer[] = "{\"version\":2,\"name\":\"x\"}";
@@ -632,6 +653,7 @@ int main(void)
         cmocka_unit_test(a_cut_on_a_record_boundary_is_seen_by_the_state_file),
         cmocka_unit_test(damage_of_small_files_is_said),
         cmocka_unit_test(a_missing_constitution_is_said),
+        cmocka_unit_test(an_unreadable_constitution_stays_behind_in_a_repair),
         cmocka_unit_test(a_newer_version_is_refused),
         cmocka_unit_test(bodies_that_do_not_fit_are_refused),
         cmocka_unit_test(a_state_that_does_not_fit_is_made_again),

@@ -140,8 +140,12 @@ static enum cai_status copy_constitution(struct repair *r, const char *name, cha
         st = err_nomem(err, errlen, "repair");
         goto out;
     }
+    /* One that cannot be read, or is not what its name says, stays behind: the copy says
+     * which one is missing when it is opened. */
     st = file_read(&text, from, err, errlen);
-    if (st != CAI_OK)
+    if (st == CAI_IO)
+        st = CAI_OK;
+    else if (st != CAI_OK)
         goto out;
     hash_hex(hex, strbuf_str(&text), text.len);
     if (strlen(name) == HASH_HEX_LEN + 5 && memcmp(name, hex, HASH_HEX_LEN) == 0)
