@@ -444,7 +444,7 @@ const struct cai_session_info *cai_session_info(const struct cai_session *s);
 enum cai_status cai_session_sync(struct cai_session *s, char *err, size_t errlen);
 /* Copies what is undamaged of the session `from` (which is only read) to the new or empty
  * folder `to`, which then opens. A lost event keeps its number as an event that does
- * nothing; n_kept and n_lost (may be NULL) count. */
+ * nothing. n_kept (may be NULL) counts events, n_lost events and texts. */
 enum cai_status cai_session_repair(const char *from, const char *to, uint64_t *n_kept,
                                    uint64_t *n_lost, char *err, size_t errlen);
 

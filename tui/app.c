@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #include "action.h"
+#include "log.h"
 #include "prompt.h"
 #include "signals.h"
 #include "term.h"
@@ -37,6 +38,8 @@ unsigned app_say(struct app *app, enum role role, const char *fmt, ...)
     va_end(ap);
     app->message_role = role;
     app->sticky = role == ROLE_ERROR;
+    if (role == ROLE_ERROR || role == ROLE_WARN)
+        log_line("workbench", app->message);
     return FX_PAINT;
 }
 
@@ -300,6 +303,7 @@ unsigned app_take_results(struct app *app)
             if (e.status == CAI_OK) {
                 free(app->model_name);
                 app->model_name = display_name(app->model_path);
+                log_line("model", "loaded");
             } else {
                 app->model_failed = 1;
                 app_say(app, ROLE_ERROR,

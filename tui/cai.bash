@@ -13,7 +13,7 @@ _cai() {
     --session) COMPREPLY=($(compgen -d -- "$cur")); return ;;
     --constitution) COMPREPLY=($(compgen -f -W 'harmless helpful-honest general courtesy' -- "$cur")); return ;;
     --layout) COMPREPLY=($(compgen -W 'chat paper' -- "$cur")); return ;;
-    --against) COMPREPLY=($(compgen -W 'opposite nothing' -- "$cur")); return ;;
+    --against) COMPREPLY=($(compgen -W 'opposite none' -- "$cur")); return ;;
     --only) COMPREPLY=($(compgen -W 'tg128 pp512 score512' -- "$cur")); return ;;
     esac
     case $cmd in
@@ -21,7 +21,7 @@ _cai() {
     tokenize) COMPREPLY=($(compgen -f -W "$common" -- "$cur")) ;;
     score) COMPREPLY=($(compgen -f -W "$common --prefix-file --joint" -- "$cur")) ;;
     generate) COMPREPLY=($(compgen -W "$common --prompt --system --temp --top-k --top-p --min-p --max-tokens --guidance --with --without" -- "$cur")) ;;
-    chain) COMPREPLY=($(compgen -W "$common --prompt --constitution --steps --layout --guidance --against --fewshots --principle --temp --max-tokens" -- "$cur")) ;;
+    chain) COMPREPLY=($(compgen -W "$common --prompt --constitution --steps --layout --guidance --guide --against --fewshots --principle --temp --max-tokens" -- "$cur")) ;;
     constitution) COMPREPLY=($(compgen -f -W "list show lint $common" -- "$cur")) ;;
     replay) COMPREPLY=($(compgen -d -W "$common" -- "$cur")) ;;
     repair) COMPREPLY=($(compgen -d -W "$common" -- "$cur")) ;;

@@ -8,7 +8,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "log.h"
+
 enum { HELP_COLUMN = 26 };
+
+static const char scripted[] = "scripted:";
 
 static const struct cli_option *common_options(struct cli *cli, struct cli_option out[8])
 {
@@ -54,7 +58,8 @@ static void print_options(const struct cli_option *o)
 static void print_help(const struct cli_command *cmd, const struct cli_option *own,
                        const struct cli_option *common)
 {
-    printf("usage: cai %s %s\n%s\n", cmd->name, cmd->args, cmd->summary);
+    printf("usage: cai%s%s %s\n%s\n", *cmd->name ? " " : "", cmd->name,
+           *cmd->args ? cmd->args : "[OPTIONS]", cmd->summary);
     if (own->name) {
         puts("\noptions:");
         print_options(own);
@@ -109,8 +114,10 @@ int cli_parse(struct cli *cli, const struct cli_command *cmd,
 {
     struct cli_option buffer[8];
     const struct cli_option *common = common_options(cli, buffer), *o;
+    char shown[32];
     int n = 0, only_operands = 0;
 
+    snprintf(shown, sizeof shown, "cai%s%.20s", *cmd->name ? " " : "", cmd->name);
     for (int i = 0; i < argc; i++) {
         const char *name = argv[i] + 2, *value;
         size_t len;
@@ -132,27 +139,34 @@ int cli_parse(struct cli *cli, const struct cli_command *cmd,
         if (!o)
             o = find_option(common, name, len);
         if (!o) {
-            fprintf(stderr, "cai %s: no option --%.*s; try cai %s --help\n", cmd->name,
-                    (int)len, name, cmd->name);
+            fprintf(stderr, "%s: no option --%.*s; try %s --help\n", shown, (int)len,
+                    name, shown);
             return -2;
         }
         if (o->type != CLI_FLAG && !value)
             value = i + 1 < argc ? argv[++i] : NULL;
         if ((o->type != CLI_FLAG && !value) || (o->type == CLI_FLAG && value) ||
             !store_value(o, value)) {
-            fprintf(stderr, "cai %s: --%s takes %s\n", cmd->name, o->name,
-                    o->arg ? o->arg : "no value");
+            fprintf(stderr, "%s: --%s takes %s%s%s\n", shown, o->name,
+                    o->arg ? o->arg : "no value", value ? ", not " : "",
+                    value ? value : "");
             return -2;
         }
         if (o->dst == &cli->seed)
             cli->seed_given = 1;
     }
+    if (cli->log && !log_open(cli->log, cli->err, sizeof cli->err)) {
+        fprintf(stderr, "%s: %s\n", shown, cli->err);
+        return -2;
+    }
+    log_line("cli", *cmd->name ? cmd->name : "workbench");
     return n;
 }
 
 int cli_fail(const char *cmd, const char *message)
 {
     fprintf(stderr, "cai %s: %s\n", cmd, message);
+    log_line(cmd, message);
     return CLI_FAILED;
 }
 
@@ -170,23 +184,56 @@ void cli_model_path(const struct cli *cli, const char *session_model,
     config_model_path(path, cli->model, session_model, cli->config, cli->dirs);
 }
 
+/* A model that is not there gets the sentence that says how to get one. */
+static enum cai_status check_model(struct cli *cli, const char *path)
+{
+    size_t n = strncmp(path, scripted, strlen(scripted)) == 0 ? strlen(scripted) : 0;
+
+    if (access(path + n, R_OK) == 0)
+        return CAI_OK;
+    snprintf(cli->err, sizeof cli->err,
+             "%.400s: %s; name a file with --model, or `make model`", path,
+             strerror(errno));
+    return CAI_IO;
+}
+
 enum cai_status cli_open_model(struct cli *cli, const char *session_model, int vocab_only,
                                struct cai_model **dst)
 {
     char path[CONFIG_PATH_MAX];
     struct cai_model_options opts;
+    enum cai_status st;
 
     cli_model_options(cli, &opts);
     opts.vocab_only = vocab_only;
     cli_model_path(cli, session_model, path);
     *dst = NULL;
-    if (access(path, F_OK) != 0) {
+    st = check_model(cli, path);
+    if (st == CAI_OK && strncmp(path, scripted, strlen(scripted)) == 0) {
+        st = CAI_UNSUPPORTED;
         snprintf(cli->err, sizeof cli->err,
-                 "%.400s: %s; name a file with --model, or `make model`", path,
-                 strerror(errno));
-        return CAI_IO;
+                 "%.400s: canned answers have no tokens; name a GGUF file with --model",
+                 path);
     }
-    return cai_model_open(dst, path, &opts, cli->err, sizeof cli->err);
+    if (st == CAI_OK)
+        st = cai_model_open(dst, path, &opts, cli->err, sizeof cli->err);
+    return st;
+}
+
+enum cai_status cli_open_engine(struct cli *cli, const char *session_model,
+                                struct cai_inbox *inbox, struct cai_engine **dst)
+{
+    struct cai_engine_options opts = {0};
+    char path[CONFIG_PATH_MAX];
+    enum cai_status st;
+
+    cli_model_path(cli, session_model, path);
+    opts.model = path;
+    cli_model_options(cli, &opts.model_options);
+    st = check_model(cli, path);
+    if (st == CAI_OK)
+        st = cai_engine_open(dst, inbox, &opts, cli->err, sizeof cli->err);
+    return st;
 }
 
 enum cai_status cli_open_session(struct cli *cli, enum cai_session_mode mode,
@@ -206,7 +253,7 @@ char *cli_read_file(const char *path, size_t *len, char *err, size_t errlen)
     char *text = f ? malloc(cap) : NULL, *grown;
 
     if (!f) {
-        snprintf(err, errlen, "%.400s: %s", path, strerror(errno));
+        snprintf(err, errlen, "%.400s: %s; name another file", path, strerror(errno));
         return NULL;
     }
     while (text && (got = fread(text + n, 1, cap - n - 1, f)) > 0) {

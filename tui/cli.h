@@ -74,6 +74,9 @@ int cli_fail(const char *cmd, const char *message);
  * how to fetch it. */
 enum cai_status cli_open_model(struct cli *cli, const char *session_model, int vocab_only,
                                struct cai_model **dst);
+/* An engine with the model of that order. */
+enum cai_status cli_open_engine(struct cli *cli, const char *session_model,
+                                struct cai_inbox *inbox, struct cai_engine **dst);
 void cli_model_options(const struct cli *cli, struct cai_model_options *opts);
 void cli_model_path(const struct cli *cli, const char *session_model,
                     char path[CONFIG_PATH_MAX]);

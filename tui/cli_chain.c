@@ -14,7 +14,10 @@ struct growing {
     uint32_t last; /* id of the newest node: parent of the next */
     struct cai_node **nodes;
     size_t n_nodes, max_nodes;
+    struct cai_engine *engine;
+    uint64_t job;
     enum cai_status status; /* of the session */
+    char err[CLI_ERR_MAX];
 };
 
 static void print_node(const struct cai_node *n)
@@ -33,15 +36,21 @@ static void on_event(void *arg, struct cai_event *e)
     struct growing *g = arg;
     struct cai_node *copy;
 
-    if (e->kind != CAI_EVENT_NODE || g->n_nodes == g->max_nodes)
+    if (e->kind != CAI_EVENT_NODE || g->n_nodes == g->max_nodes || g->status != CAI_OK)
         return;
     e->node->parent = g->last;
     e->node->id = g->last + 1;
-    if (g->session && g->status == CAI_OK) {
+    if (g->session) {
         copy = cai_node_dup(e->node);
         g->status = copy ? cai_session_add_node(g->session, g->chain, copy, &e->node->id,
-                                                g->cli->err, sizeof g->cli->err)
+                                                g->err, sizeof g->err)
                          : CAI_NOMEM;
+        if (g->status == CAI_OK) /* what is printed is saved */
+            g->status = cai_session_sync(g->session, g->err, sizeof g->err);
+        if (g->status != CAI_OK) {
+            cai_engine_cancel(g->engine, g->job);
+            return;
+        }
     }
     g->last = e->node->id;
     if (!g->cli->json)
@@ -109,7 +118,7 @@ static const char *against_name(int i)
 
 /* The chosen options as the user typed them; NULL when not given. */
 struct arguments {
-    const char *prompt, *constitution, *layout, *against, *fewshots, *principle;
+    const char *prompt, *constitution, *layout, *against, *fewshots, *principle, *guide;
     struct cli_strings guidance;
     int n_steps;
 };
@@ -157,7 +166,11 @@ static int parse_guidance(const struct cli_strings *list, double g[CAI_NODE_KIND
 
 static int apply(const struct arguments *a, struct cai_chain_settings *s)
 {
+    struct cli_strings guidance = a->guidance;
+    char usual[32];
     int v;
+
+    snprintf(usual, sizeof usual, "%g", s->guidance[CAI_NODE_REVISION]);
 
     if (a->layout) {
         v = choose(a->layout, layout_name, CAI_LAYOUT_PAPER + 1);
@@ -166,12 +179,21 @@ static int apply(const struct arguments *a, struct cai_chain_settings *s)
         s->layout = (enum cai_layout)v;
     }
     if (a->against) {
-        v = choose(a->against, against_name, CAI_AGAINST_NOTHING + 1);
+        v = strcmp(a->against, "none") == 0
+                ? CAI_AGAINST_NOTHING
+                : choose(a->against, against_name, CAI_AGAINST_NOTHING + 1);
         if (v < 0)
-            return fprintf(stderr, "cai chain: --against is opposite or nothing\n"), 0;
+            return fprintf(stderr, "cai chain: --against is opposite or none\n"), 0;
         s->against = (enum cai_against)v;
     }
-    if (a->guidance.n && !parse_guidance(&a->guidance, s->guidance))
+    if (a->guide) {
+        if (guidance.n == 0)
+            guidance.v[guidance.n++] = usual;
+        if (guidance.n == CLI_STRINGS_MAX)
+            return fprintf(stderr, "cai chain: --guide comes with one --guidance\n"), 0;
+        guidance.v[guidance.n++] = a->guide;
+    }
+    if (guidance.n && !parse_guidance(&guidance, s->guidance))
         return fprintf(stderr,
                        "cai chain: --guidance is one number, three of them, or one "
                        "number and then names of initial,critique,revision\n"),
@@ -220,7 +242,9 @@ static int parse(struct cli *cli, int argc, char **argv, struct arguments *a,
         {"layout", "L", CLI_STRING, (void *)&a->layout, "chat or paper"},
         {"guidance", "G", CLI_STRINGS, &a->guidance,
          "g of revisions; again, with names: of initial,critique,revision"},
-        {"against", "X", CLI_STRING, (void *)&a->against, "opposite or nothing"},
+        {"guide", "KINDS", CLI_STRING, (void *)&a->guide,
+         "what --guidance guides: of initial,critique,revision"},
+        {"against", "X", CLI_STRING, (void *)&a->against, "opposite or none"},
         {"fewshots", "ID", CLI_STRING, (void *)&a->fewshots, "few-shot set, or none"},
         {"principle", "ID", CLI_STRING, (void *)&a->principle, "always this one (drawn)"},
         {"temp", "T", CLI_DOUBLE, &s->sampling.temperature, "temperature; 0 is greedy"},
@@ -234,15 +258,12 @@ int cli_chain(struct cli *cli, int argc, char **argv)
 {
     struct arguments a = {.n_steps = 1};
     struct cai_chain_job job = {.make_initial = 1};
-    struct cai_engine_options engine = {0};
     struct cai_constitution *constitution = NULL;
     struct cai_inbox *inbox = NULL;
-    struct cai_engine *e = NULL;
     struct growing g = {.cli = cli};
-    char path[CONFIG_PATH_MAX], fewshots[CONFIG_PATH_MAX + 32];
+    char fewshots[CONFIG_PATH_MAX + 32];
     int code = CLI_FAILED;
     enum cai_status st;
-    uint64_t id;
 
     cai_chain_settings_default(&job.settings);
     argc = parse(cli, argc, argv, &a, &job.settings);
@@ -271,10 +292,8 @@ int cli_chain(struct cli *cli, int argc, char **argv)
                       cai_session_add_chain(g.session, a.prompt, &g.chain, cli->err,
                                             sizeof cli->err) != CAI_OK))
         goto fail;
-    cli_model_path(cli, g.session ? cai_session_model(g.session) : NULL, path);
-    engine.model = path;
-    cli_model_options(cli, &engine.model_options);
-    if (cai_engine_open(&e, inbox, &engine, cli->err, sizeof cli->err) != CAI_OK)
+    if (cli_open_engine(cli, g.session ? cai_session_model(g.session) : NULL, inbox,
+                        &g.engine) != CAI_OK)
         goto fail;
     snprintf(fewshots, sizeof fewshots, "%s/constitutions/fewshots", cli->dirs->share);
     job.fewshots_dir = fewshots;
@@ -282,10 +301,10 @@ int cli_chain(struct cli *cli, int argc, char **argv)
     job.prompt = a.prompt;
     job.n_steps = a.n_steps;
     job.constitution = constitution;
-    id = cai_engine_run_chain(e, &job, cli->err, sizeof cli->err);
-    st = id ? cli_wait_job(cli, inbox, id, on_event, &g) : CAI_INVALID;
-    if (st == CAI_OK && g.status == CAI_OK && g.session)
-        g.status = cai_session_sync(g.session, cli->err, sizeof cli->err);
+    g.job = cai_engine_run_chain(g.engine, &job, cli->err, sizeof cli->err);
+    st = g.job ? cli_wait_job(cli, inbox, g.job, on_event, &g) : CAI_INVALID;
+    if (g.status != CAI_OK)
+        snprintf(cli->err, sizeof cli->err, "%s", g.err);
     if (st != CAI_OK || g.status != CAI_OK)
         goto fail;
     if (cli->json)
@@ -295,7 +314,7 @@ int cli_chain(struct cli *cli, int argc, char **argv)
 fail:
     cli_fail("chain", cli->err);
 out:
-    cai_engine_close(e);
+    cai_engine_close(g.engine);
     cai_session_close(g.session);
     cai_inbox_free(inbox);
     for (size_t i = 0; i < g.n_nodes; i++)

@@ -16,7 +16,8 @@ int cli_bench(struct cli *cli, int argc, char **argv);
 /* Path of a constitution: a path as it is, or the name of a shipped one ("harmless"). */
 void cli_constitution_path(const struct cli *cli, const char *name,
                            char path[CONFIG_PATH_MAX]);
-/* {"id":n,"piece":"..."}; bytes that are no character of their own become U+FFFD. */
+/* {"id":n,"piece":"..."}; bytes that are no character of their own, and NUL, become
+ * U+FFFD. */
 cJSON *cli_token_json(const struct cai_model *m, int32_t id);
 /* For a terminal: control bytes and invalid UTF-8 as \xNN, newline as \n. */
 void cli_print_escaped(const char *text, size_t len);

@@ -33,6 +33,7 @@ static void print_result(const struct output *out)
 
     if (!out->cli->json) {
         putchar('\n');
+        fflush(stdout);
         fprintf(stderr, "%zu tokens, %s, %.1f tok/s\n", n->n_tokens,
                 cai_finish_name(n->finish), n->tok_per_s);
         return;
@@ -51,8 +52,6 @@ int cli_generate(struct cli *cli, int argc, char **argv)
 {
     struct cai_chain_settings defaults;
     struct cai_generate_job job = {0};
-    struct cai_engine_options engine = {0};
-    char path[CONFIG_PATH_MAX];
     struct cai_inbox *inbox = NULL;
     struct cai_engine *e = NULL;
     struct output out = {.cli = cli};
@@ -89,12 +88,8 @@ int cli_generate(struct cli *cli, int argc, char **argv)
     }
     job.seed = cli->seed;
     job.stream = !cli->json;
-    cli_model_path(cli, NULL, path);
-    engine.model = path;
-    cli_model_options(cli, &engine.model_options);
     inbox = cai_inbox_new();
-    if (!inbox ||
-        cai_engine_open(&e, inbox, &engine, cli->err, sizeof cli->err) != CAI_OK)
+    if (!inbox || cli_open_engine(cli, NULL, inbox, &e) != CAI_OK)
         goto fail;
     id = cai_engine_generate(e, &job, cli->err, sizeof cli->err);
     if (!id || cli_wait_job(cli, inbox, id, on_event, &out) != CAI_OK || !out.node)
@@ -103,6 +98,10 @@ int cli_generate(struct cli *cli, int argc, char **argv)
     code = CLI_OK;
     goto out;
 fail:
+    if (out.streamed) {
+        putchar('\n');
+        fflush(stdout);
+    }
     cli_fail("generate", cli->err);
 out:
     cai_node_free(out.node);

@@ -26,8 +26,8 @@ int cli_repair(struct cli *cli, int argc, char **argv)
         cJSON_AddNumberToObject(doc, "lost", (double)n_lost);
         cli_print_json(doc);
     } else {
-        printf("%s: %" PRIu64 " events kept, %" PRIu64 " lost\n", argv[1], n_kept,
-               n_lost);
+        printf("%s: %" PRIu64 " events kept, %" PRIu64 " events or texts lost\n", argv[1],
+               n_kept, n_lost);
     }
     return CLI_OK;
 }

@@ -74,18 +74,6 @@ static void replay_all(struct cli *cli, struct cai_engine *e, struct cai_session
     cli_progress_end();
 }
 
-static enum cai_status open_engine(struct cli *cli, struct cai_session *s,
-                                   struct cai_inbox *inbox, struct cai_engine **e)
-{
-    struct cai_engine_options opts = {0};
-    char path[CONFIG_PATH_MAX];
-
-    cli_model_path(cli, cai_session_model(s), path);
-    opts.model = path;
-    cli_model_options(cli, &opts.model_options);
-    return cai_engine_open(e, inbox, &opts, cli->err, sizeof cli->err);
-}
-
 int cli_replay(struct cli *cli, int argc, char **argv)
 {
     static const struct cli_option options[] = {{NULL, NULL, CLI_FLAG, NULL, NULL}};
@@ -106,7 +94,7 @@ int cli_replay(struct cli *cli, int argc, char **argv)
     if (!inbox ||
         cai_session_open(&s, argv[0], CAI_SESSION_READ, NULL, cli->err,
                          sizeof cli->err) != CAI_OK ||
-        open_engine(cli, s, inbox, &e) != CAI_OK) {
+        cli_open_engine(cli, cai_session_model(s), inbox, &e) != CAI_OK) {
         cli_fail("replay", cli->err);
         goto out;
     }

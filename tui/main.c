@@ -5,6 +5,7 @@
  * COMMAND` runs headless.
  */
 #include <locale.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,6 +107,14 @@ static int workbench(struct cli *cli, int argc, char **argv)
     return app_run(&o);
 }
 
+/* The program that read our output has ended, which is its right. */
+static int reader_gone(void)
+{
+    struct pollfd p = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+    return poll(&p, 1, 0) == 1 && (p.revents & POLLERR) != 0;
+}
+
 int main(int argc, char **argv)
 {
     struct config_dirs dirs;
@@ -138,10 +147,17 @@ int main(int argc, char **argv)
         code = print_version(&cli);
     else if (argc == 1 || strncmp(argv[1], "--", 2) == 0)
         code = workbench(&cli, argc - 1, argv + 1);
-    else
-        print_usage(), code = CLI_USAGE;
+    else {
+        fprintf(stderr, "cai: no command %.80s; cai --help lists them\n", argv[1]);
+        code = CLI_USAGE;
+    }
     config_free(&config);
-    if (fflush(stdout) != 0 && code == CLI_OK)
+    if ((fflush(stdout) != 0 || ferror(stdout)) && code == CLI_OK) {
         code = CLI_FAILED;
+        if (!reader_gone())
+            fputs("cai: standard output cannot be written; what was printed is not "
+                  "whole: make room, or send it elsewhere\n",
+                  stderr);
+    }
     return code;
 }

@@ -394,7 +394,7 @@ enum cai_status gguf_open(struct gguf **dst, const char *path, char *err, size_t
         st = err_nomem(err, errlen, path);
         goto out;
     }
-    fd = open(path, O_RDONLY | O_CLOEXEC);
+    fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* no wait on a FIFO */
     if (fd < 0 || fstat(fd, &info) != 0) {
         st = err_set(CAI_IO, err, errlen, "%s: %s", path, strerror(errno));
         goto out;

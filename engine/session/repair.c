@@ -60,6 +60,7 @@ static enum cai_status fill_texts(struct repair *r, uint64_t upto, char *err,
         if (texts_write_lost(&r->batch, r->written + 1) != CAI_OK)
             return err_nomem(err, errlen, "repair");
         r->written++;
+        r->n_lost++;
         if (r->batch.len >= BATCH_BYTES) {
             enum cai_status st = flush(r, err, errlen);
             if (st != CAI_OK)
