@@ -360,6 +360,10 @@ unsigned app_feed(struct app *app, const struct keys_unit *u)
         prompt_feed(u);
         return ask_changed(app) | FX_PAINT;
     }
+    if (u->key == 'q' && app_too_small(app)) { /* no room to ask: q is the way out */
+        job_stop(app, 0);
+        return FX_QUIT;
+    }
     app->message[0] = '\0';
     app->sticky = 0;
     if (u->key == KEY_MOUSE_EVENT)

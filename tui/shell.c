@@ -8,6 +8,11 @@
 #include "prompt.h"
 #include "ui.h"
 
+int app_too_small(const struct app *app)
+{
+    return app->cols < APP_MIN_COLS || app->rows < APP_MIN_ROWS;
+}
+
 static void paint_too_small(struct app *app)
 {
     char s[64];
@@ -216,7 +221,7 @@ void app_paint(struct app *app)
     const char *reason = app_read_only(app);
 
     grid_resize(&app->grid, app->cols, app->rows);
-    if (app->cols < APP_MIN_COLS || app->rows < APP_MIN_ROWS) {
+    if (app_too_small(app)) {
         paint_too_small(app);
         return;
     }

@@ -205,6 +205,7 @@ unsigned app_open_engine(struct app *app, const char *path);
 unsigned app_take_results(struct app *app);
 unsigned app_feed(struct app *app, const struct keys_unit *u);
 void app_paint(struct app *app);
+int app_too_small(const struct app *app);
 int app_busy(const struct app *app); /* generating, loading or saving */
 int64_t app_now_ms(const struct app *app);
 const char *app_author(const struct app *app);

@@ -18,7 +18,8 @@ for name; do
         failed=$((failed + 1)) && echo "FAIL $name"
         sed 's/^/    /' "$top/log"
     fi
-    rm -rf "$top"
+    # a workbench that is being ended may still write its last file
+    rm -rf "$top" 2>/dev/null || { sleep 1; rm -rf "$top"; }
 done
 echo "$passed passed, $failed failed"
 [ $failed = 0 ]
