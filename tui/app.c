@@ -208,7 +208,7 @@ static int open_session(struct app *app, char *err, size_t errlen)
     session_path(app, path);
     if (!app->cli->session)
         make_dirs(app->cli->dirs->sessions);
-    if (cai_session_open(&app->session, path, CAI_SESSION_WRITE_OR_READ, app->inbox, err,
+    if (cli_session_open(&app->session, path, CAI_SESSION_WRITE_OR_READ, app->inbox, err,
                          errlen) != CAI_OK)
         return 0;
     fill_new_session(app);
@@ -556,6 +556,7 @@ int app_run(const struct app_options *opts)
         return CLI_USAGE;
     }
     if (!start(app, opts, err, sizeof err)) {
+        log_line("workbench", err);
         fprintf(stderr, "cai: %s\n", err);
         goto out;
     }

@@ -236,13 +236,29 @@ enum cai_status cli_open_engine(struct cli *cli, const char *session_model,
     return st;
 }
 
+enum cai_status cli_session_open(struct cai_session **dst, const char *path,
+                                 enum cai_session_mode mode, struct cai_inbox *inbox,
+                                 char *err, size_t errlen)
+{
+    enum cai_status st = cai_session_open(dst, path, mode, inbox, err, errlen);
+    const char *remedy = st == CAI_IO ? "; name another folder, or give access"
+                         : st == CAI_CORRUPT || st == CAI_PARSE
+                             ? ": `cai repair SESSION COPY`"
+                             : "";
+    size_t n = strlen(err);
+
+    if (st != CAI_OK && n < errlen)
+        snprintf(err + n, errlen - n, "%s", remedy);
+    return st;
+}
+
 enum cai_status cli_open_session(struct cli *cli, enum cai_session_mode mode,
                                  struct cai_inbox *inbox, struct cai_session **dst)
 {
     *dst = NULL;
     if (!cli->session)
         return CAI_OK;
-    return cai_session_open(dst, cli->session, mode, inbox, cli->err, sizeof cli->err);
+    return cli_session_open(dst, cli->session, mode, inbox, cli->err, sizeof cli->err);
 }
 
 char *cli_read_file(const char *path, size_t *len, char *err, size_t errlen)

@@ -80,6 +80,10 @@ enum cai_status cli_open_engine(struct cli *cli, const char *session_model,
 void cli_model_options(const struct cli *cli, struct cai_model_options *opts);
 void cli_model_path(const struct cli *cli, const char *session_model,
                     char path[CONFIG_PATH_MAX]);
+/* cai_session_open() with what to do in the message. */
+enum cai_status cli_session_open(struct cai_session **dst, const char *path,
+                                 enum cai_session_mode mode, struct cai_inbox *inbox,
+                                 char *err, size_t errlen);
 /* Opens the session of --session, or none (*dst NULL). */
 enum cai_status cli_open_session(struct cli *cli, enum cai_session_mode mode,
                                  struct cai_inbox *inbox, struct cai_session **dst);

@@ -92,7 +92,7 @@ int cli_replay(struct cli *cli, int argc, char **argv)
     }
     inbox = cai_inbox_new();
     if (!inbox ||
-        cai_session_open(&s, argv[0], CAI_SESSION_READ, NULL, cli->err,
+        cli_session_open(&s, argv[0], CAI_SESSION_READ, NULL, cli->err,
                          sizeof cli->err) != CAI_OK ||
         cli_open_engine(cli, cai_session_model(s), inbox, &e) != CAI_OK) {
         cli_fail("replay", cli->err);

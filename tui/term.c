@@ -117,6 +117,16 @@ int term_open(const struct term_options *o, char *err, size_t errlen)
                  name ? name : "");
         return 0;
     }
+    if (!tigetstr("cup")) {
+        endwin();
+        delscreen(screen);
+        screen = NULL;
+        snprintf(err, errlen,
+                 "terminal \"%.40s\" cannot place text on a screen; set TERM to one that "
+                 "can, such as xterm",
+                 name ? name : "");
+        return 0;
+    }
     prepare_crash_string();
     raw();
     noecho();

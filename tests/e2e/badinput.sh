@@ -84,9 +84,11 @@ cai 1 'context has 8192' generate --prompt "$(head -c 100000 /dev/zero | sed 's/
 cai 1 'not valid UTF-8' chain --prompt "$(printf 'a\377')" $canned --session utf8
 cai 1 'the model stopped answering' generate --prompt 'break halfway' $canned --log log
 grep -qE '^[0-9]+ generate: demo.json: the model stopped' log || fail "log: $(cat log)"
-start 80x24 "$bare $CAI generate --prompt 'escape codes' $canned"
+start 80x24 "$bare TERM=dumb $CAI $canned --session dumb; $bare $CAI generate --prompt 'escape codes' $canned"
 see '\x1b[31mtext\x1b[0m, a bell \x07, turned \xe2\x80\xaeround'
+see 'terminal "dumb" cannot place text on a screen; set TERM'
 see 'code=0'
+sane
 
 # sessions: damaged, not ours, too little room
 cai 0 '' chain --prompt hello $canned --session new/deep --guide critique,revision --against none --json
@@ -100,6 +102,7 @@ cai 1 '3 failed' replay new/deep --model scripted:other.json
 cp -r new/deep hurt
 sed -i 's/Throw/Hurl/' hurt/texts.jsonl
 cai 1 'texts.jsonl: damaged at byte' replay hurt $canned
+grep -qF '`cai repair SESSION COPY`' err || fail "$(cat err)"
 cai 1 'texts.jsonl: damaged at byte' chain --prompt x $canned --session hurt
 cai 0 '' repair hurt whole
 says '5 events kept, 1 events or texts lost'
@@ -107,13 +110,13 @@ cai 1 '3 of 3 nodes differ' replay whole $canned
 says 'c1.1: differs at byte 0 of '
 cai 1 'not empty; name a new folder' repair hurt whole
 cai 1 'absent: no session there' replay absent $canned
-cai 1 'Not a directory' chain --prompt x $canned --session file
+cai 1 'Not a directory; name another folder' chain --prompt x $canned --session file
 if [ "$(id -u)" = 0 ] && command -v setpriv >/dev/null; then
     nobody='setpriv --reuid 65534 --regid 65534 --clear-groups'
     mkdir -m 755 locked
     chmod 755 "$top" new
     if $nobody test -x "$CAI" -a -r "$demo" -a -x "$top"; then
-        try 1 'locked/s: Permission denied' $nobody $bare "$CAI" chain --prompt x $canned --session locked/s
+        try 1 'locked/s: Permission denied; name another folder' $nobody $bare "$CAI" chain --prompt x $canned --session locked/s
         try 1 'new/deep/lock: Permission denied' $nobody $bare "$CAI" chain --prompt x $canned --session new/deep
         try 0 '' $nobody $bare "$CAI" replay new/deep $canned
     fi
