@@ -62,12 +62,19 @@ static void print_usage(void)
          "keys.");
 }
 
-static int print_version(struct cli *cli)
+static int print_version(struct cli *cli, int argc, char **argv)
 {
+    static const struct cli_command cmd = {
+        "--version", "", "Versions of the program, its libraries and the model.",
+        "  cai --version --model my.gguf\n", NULL};
+    static const struct cli_option options[] = {{NULL, NULL, CLI_FLAG, NULL, NULL}};
     char path[CONFIG_PATH_MAX];
     const char *kernel = cai_kernel_name(cli->kernel);
     struct cai_model *m = NULL;
+    int n = cli_parse(cli, &cmd, options, argc, argv);
 
+    if (n != 0)
+        return n == -1 ? CLI_OK : CLI_USAGE;
     printf("cai " CAI_VERSION "\n");
     printf("libraries: %s, %s\n", app_library_versions(), cai_library_versions());
     printf("kernel: %s\n", kernel ? kernel : "none; CAI_KERNEL names one this CPU lacks");
@@ -144,7 +151,7 @@ int main(int argc, char **argv)
     else if (argc > 1 && strcmp(argv[1], "--help") == 0)
         print_usage(), code = CLI_OK;
     else if (argc > 1 && strcmp(argv[1], "--version") == 0)
-        code = print_version(&cli);
+        code = print_version(&cli, argc - 2, argv + 2);
     else if (argc == 1 || strncmp(argv[1], "--", 2) == 0)
         code = workbench(&cli, argc - 1, argv + 1);
     else {

@@ -36,6 +36,9 @@ for c in tokenize score generate chain constitution replay repair bench; do
 done
 cai 0 '' --version
 for word in 'cai ' 'libraries:' 'kernel:' 'model:'; do says "$word"; done
+cai 0 '' --version --model absent.gguf
+says 'model: absent.gguf: No such file'
+cai 2 'cai --version: no option --frob' --version --frob
 
 # model files
 echo text >file
@@ -128,6 +131,14 @@ printed=$(grep -c ' tokens, ' out)
 [ "$printed" -gt 0 ] || fail 'a file limit of 12 KiB left no room for one node'
 cai 0 '' replay full $canned
 says "identical ($printed nodes)"
+
+# two writers, and what the workbench says in its log
+$T respawn-pane -k "$bare $CAI --session $top/held $canned; exec sleep 60"
+see '? help'
+cai 1 'held/lock: another cai is writing' chain --prompt x $canned --session held
+$T respawn-pane -k "$bare $CAI --session $top/other --model $top/swapped.gguf --log $top/seen; exec sleep 60"
+see 'big-endian'
+grep -q '^[0-9]* workbench: .*convert it to little-endian' "$top/seen" || fail "log: $(cat "$top/seen")"
 
 # output: a reader that leaves is silent, a full disk is not; a signal is 128 + n
 mkfifo gone
