@@ -255,10 +255,15 @@ enum cai_status cli_session_open(struct cai_session **dst, const char *path,
 enum cai_status cli_open_session(struct cli *cli, enum cai_session_mode mode,
                                  struct cai_inbox *inbox, struct cai_session **dst)
 {
+    enum cai_status st;
+
     *dst = NULL;
     if (!cli->session)
         return CAI_OK;
-    return cli_session_open(dst, cli->session, mode, inbox, cli->err, sizeof cli->err);
+    st = cli_session_open(dst, cli->session, mode, inbox, cli->err, sizeof cli->err);
+    if (st == CAI_OK && *cai_session_info(*dst)->warning)
+        fprintf(stderr, "cai: %s\n", cai_session_info(*dst)->warning);
+    return st;
 }
 
 char *cli_read_file(const char *path, size_t *len, char *err, size_t errlen)

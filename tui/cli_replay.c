@@ -81,7 +81,7 @@ int cli_replay(struct cli *cli, int argc, char **argv)
     struct cai_session *s = NULL;
     struct cai_engine *e = NULL;
     struct tally t = {0};
-    int code = CLI_FAILED;
+    int code = CLI_FAILED, damaged;
 
     argc = cli_parse(cli, cli_find("replay"), options, argc, argv);
     if (argc < 0)
@@ -105,12 +105,15 @@ int cli_replay(struct cli *cli, int argc, char **argv)
     }
     clock_gettime(CLOCK_MONOTONIC, &t.start);
     replay_all(cli, e, s, &t);
+    damaged = *cai_session_info(s)->warning != '\0'; /* also found while reading texts */
+    if (damaged)
+        cli_fail("replay", cai_session_info(s)->warning);
     if (t.different || t.failed)
         fprintf(stderr, "%zu of %zu nodes differ, %zu failed\n", t.different, t.total,
                 t.failed);
-    else if (!cli->json)
+    else if (!cli->json && !damaged)
         printf("identical (%zu nodes)\n", t.total);
-    code = t.different || t.failed ? CLI_FAILED : CLI_OK;
+    code = t.different || t.failed || damaged ? CLI_FAILED : CLI_OK;
 out:
     cai_engine_close(e);
     cai_session_close(s);

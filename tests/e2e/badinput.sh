@@ -131,6 +131,9 @@ printed=$(grep -c ' tokens, ' out)
 [ "$printed" -gt 0 ] || fail 'a file limit of 12 KiB left no room for one node'
 cai 0 '' replay full $canned
 says "identical ($printed nodes)"
+cai 0 '' chain --prompt x $canned --session torn
+rm torn/journal.jsonl
+cai 1 'saved and are missing' replay torn $canned
 
 # two writers, and what the workbench says in its log
 $T respawn-pane -k "$bare $CAI --session $top/held $canned; exec sleep 60"
