@@ -469,28 +469,30 @@ static void check_consistent(const struct gguf *g)
     }
 }
 
+enum { SMALL_TOKENS = 120, SMALL_TENSORS = 96, SMALL_TENSOR_BYTES = 160 };
+
 /* A model of about 20 KB with the kinds of entries a real one has. */
 static void build_small_model(void)
 {
     const uint64_t ne[2] = {32, 8};
     char name[32];
 
-    header(3, 40, 4);
+    header(3, SMALL_TENSORS, 4);
     kv_u32("general.file_type", 3);
     str("general.name"), u32(GGUF_STRING), str("small");
-    str("tokens"), u32(GGUF_ARRAY), u32(GGUF_STRING), u64(60);
-    for (int i = 0; i < 60; i++) {
+    str("tokens"), u32(GGUF_ARRAY), u32(GGUF_STRING), u64(SMALL_TOKENS);
+    for (int i = 0; i < SMALL_TOKENS; i++) {
         snprintf(name, sizeof name, "token%d", i);
         str(name);
     }
-    str("scores"), u32(GGUF_ARRAY), u32(GGUF_F32), u64(60);
-    for (int i = 0; i < 60; i++)
+    str("scores"), u32(GGUF_ARRAY), u32(GGUF_F32), u64(SMALL_TOKENS);
+    for (int i = 0; i < SMALL_TOKENS; i++)
         u32(0x3F800000);
-    for (uint64_t i = 0; i < 40; i++) {
+    for (uint64_t i = 0; i < SMALL_TENSORS; i++) {
         snprintf(name, sizeof name, "blk.%d.weight", (int)i);
-        tensor(name, 2, ne, 3, i * 160);
+        tensor(name, 2, ne, 3, i * SMALL_TENSOR_BYTES);
     }
-    pad_to(32, 40 * 160);
+    pad_to(32, SMALL_TENSORS * SMALL_TENSOR_BYTES);
 }
 
 static void G2_truncated_at_every_byte(void **state)
@@ -500,6 +502,7 @@ static void G2_truncated_at_every_byte(void **state)
 
     (void)state;
     build_small_model();
+    assert_true(file.len >= 20000);
     for (size_t len = 0; len < file.len; len++) {
         enum cai_status st = open_bytes(file.data, len, &g, err, sizeof err);
         if (st == CAI_OK)
@@ -517,7 +520,8 @@ static void G2_every_header_bit_flipped(void **state)
 
     (void)state;
     build_small_model();
-    header_len = file.len - 40 * 160;
+    header_len = file.len - SMALL_TENSORS * SMALL_TENSOR_BYTES;
+    assert_true(header_len * 8 >= 32768);
     copy = malloc(file.len);
     memcpy(copy, file.data, file.len);
     for (size_t bit = 0; bit < header_len * 8; bit++) {
