@@ -1,5 +1,9 @@
 /* kernel_set.h: what the kernel files share among themselves: the sets, the constants of
- * exp, and small tails that are the same for all. Not for anybody else. */
+ * exp, and small tails that are the same for all. Not for anybody else.
+ *
+ * lora_a() and lora_b() stand in each kernel file although they read alike: each must
+ * inline its own dot. Called through a pointer, lora_b() took 1.79 us instead of 0.73 for
+ * 576 x 8 with AVX-512. */
 #ifndef MODEL_KERNEL_SET_H
 #define MODEL_KERNEL_SET_H
 
